@@ -1,0 +1,2 @@
+//! The `skoop` command.
+fn main() {}
