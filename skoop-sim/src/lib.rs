@@ -1,7 +1,27 @@
 //! The Linux network stack, simulated on collected state.
+//!
+//! [`Namespace`] compiles a snapshot of one network namespace; [`walk`] takes one packet through it as Linux would: device, bridge,
+//! netfilter, routing, neighbour, tunnel. Where chance, a hash or something unknown decides, [`explore`] takes every way.
+//! The crate does no IO, reads no clock and starts no thread. Every rule that it follows names its kernel source; the kernel
+//! is the judge, in the tests.
 
+mod conntrack;
+mod fib;
 mod fork;
+mod namespace;
+mod netfilter;
+mod sockets;
+mod stack;
 mod tri;
 
+pub use conntrack::{Conntrack, PacketState};
+pub use fib::{Fib, Flow, Found, Lookup, Miss, SourceCheck, Tried};
 pub use fork::{Choice, ForkKind, Forks, Way, explore};
+pub use namespace::Namespace;
+pub use netfilter::{
+    Hook, HookPoint, HookResult, Netfilter, NetfilterEnv, NfBlocker, NfEvent, NfEventKind, NfVerdict, RejectWith,
+    RuleRef, RuleSource,
+};
+pub use sockets::{Lacks, Near, Receiver, receiver};
+pub use stack::{Blocker, Ending, Entry, Outcome, Resolution, Site, Stop, Surroundings, dotted, walk};
 pub use tri::Tri;

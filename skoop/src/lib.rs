@@ -3,5 +3,7 @@
 #[cfg(feature = "live")]
 pub mod driver;
 pub mod engine;
+pub mod findings;
+pub mod render;
 
 pub use skoop_model as model;

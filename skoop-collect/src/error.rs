@@ -1,0 +1,64 @@
+//! What can make collecting fail as a whole. A part that cannot be read is no error: it stands in the snapshot as `Unavailable`.
+
+use std::io;
+
+use skoop_model::Reason;
+use thiserror::Error;
+
+/// A collection that could not be made: operation, object and source.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum CollectError {
+    /// There is no such network namespace.
+    #[error("network namespace {netns}: there is none: `ip netns list` and `ls /proc/PID/ns/net` show what there is")]
+    NoNamespace {
+        /// The namespace as it was asked for: `/run/netns/NAME`, `/proc/PID/ns/net`.
+        netns: String,
+    },
+    /// The file is there, but is no network namespace: what is left of a name after its mount went away.
+    #[error("{netns} is not a network namespace: remove it with `ip netns delete`, or name another one")]
+    NotNamespace {
+        /// The namespace as it was asked for.
+        netns: String,
+    },
+    /// The host's namespace could not be opened or entered.
+    #[error("cannot {operation} network namespace {netns}")]
+    Namespace {
+        /// What was tried: `open`, `enter`.
+        operation: &'static str,
+        /// The namespace as it was asked for.
+        netns: String,
+        /// The system's answer.
+        source: io::Error,
+    },
+    /// The system refused something without which nothing can be collected.
+    #[error("cannot {operation}")]
+    System {
+        /// What was tried.
+        operation: &'static str,
+        /// The system's answer.
+        source: io::Error,
+    },
+}
+
+impl CollectError {
+    /// Kind of the failure, as a snapshot would name it.
+    pub fn reason(&self) -> Reason {
+        match self {
+            Self::NoNamespace { .. } | Self::NotNamespace { .. } => Reason::NotFound,
+            Self::Namespace { source, .. } | Self::System { source, .. } => reason_of(source),
+        }
+    }
+}
+
+/// Kind of an operating system error.
+pub(crate) fn reason_of(error: &io::Error) -> Reason {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => Reason::Permission,
+        io::ErrorKind::NotFound => Reason::NotFound,
+        io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => Reason::Timeout,
+        io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => Reason::Malformed,
+        io::ErrorKind::Unsupported => Reason::Unsupported,
+        _ => Reason::Failed,
+    }
+}

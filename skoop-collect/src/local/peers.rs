@@ -1,0 +1,116 @@
+//! Which namespace the other end of a veth is in. The kernel names it by a number of the asking namespace's own
+//! (`IFLA_LINK_NETNSID`); `RTM_GETNSID` tells the number of a namespace that one has open.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::fd::AsRawFd;
+
+use netlink_packet_core::Parseable;
+use netlink_packet_route::nsid::{NsidAttribute, NsidMessage};
+use skoop_model::{IfIndex, Item, Link, LinkKind, NamespaceSnapshot, NetnsId};
+
+use super::netlink::{Netlink, NetlinkError, emit};
+use super::netns::Netns;
+
+const RTM_GETNSID: u16 = 90;
+/// Requests sent at once: their answers fit the socket's buffer.
+const BATCH: usize = 64;
+
+/// A namespace with those of its veths whose peer is in another one, by the namespace's own number for that.
+pub(super) type Foreign = Vec<(IfIndex, i32)>;
+
+/// The numbers that the thread's namespace has for `others`. A number is given when a link that needs it is first listed, so links
+/// are to be listed before.
+pub(super) fn numbers<'a>(
+    netlink: &mut Netlink,
+    others: impl Iterator<Item = &'a Netns>,
+) -> Result<BTreeMap<i32, NetnsId>, NetlinkError> {
+    let others: Vec<&Netns> = others.collect();
+    let mut numbers = BTreeMap::new();
+    for batch in others.chunks(BATCH) {
+        let requests: Vec<_> = batch.iter().map(|netns| request(netns)).collect();
+        let answers = netlink.ask_all("ask for namespace numbers", RTM_GETNSID, &requests)?;
+        for (netns, answer) in batch.iter().zip(answers) {
+            // A refusal leaves that namespace without a number: its peers stay unknown.
+            if let Some(number) = answer.ok().and_then(|payload| number(&payload)) {
+                numbers.insert(number, netns.id);
+            }
+        }
+    }
+    Ok(numbers)
+}
+
+fn request(netns: &Netns) -> Vec<u8> {
+    let mut message = NsidMessage::default();
+    message.attributes.push(NsidAttribute::Fd(netns.file.as_raw_fd().unsigned_abs()));
+    emit(&message)
+}
+
+/// The number in an answer; -1 is none.
+fn number(payload: &[u8]) -> Option<i32> {
+    NsidMessage::parse(payload).ok()?.attributes.into_iter().find_map(|attribute| match attribute {
+        NsidAttribute::Id(number) if number >= 0 => Some(number),
+        _ => None,
+    })
+}
+
+/// Fills in the peers' namespaces. `host` are the numbers of the first namespace; from its end each pair is known at both. Only for
+/// a namespace with a veth that leads neither to the first nor nowhere, `ask` is called, those with most such veths first.
+pub(super) fn join(
+    namespaces: &mut [(NamespaceSnapshot, Foreign)],
+    host: &BTreeMap<i32, NetnsId>,
+    mut ask: impl FnMut(NetnsId) -> BTreeMap<i32, NetnsId>,
+) {
+    let mut asked = BTreeSet::new();
+    if let Some((snapshot, _)) = namespaces.first() {
+        let id = snapshot.id;
+        asked.insert(id);
+        apply(namespaces, id, host);
+    }
+    let mut open: Vec<_> =
+        namespaces.iter().map(|(snapshot, foreign)| (unresolved(snapshot, foreign), snapshot.id)).collect();
+    open.sort_unstable_by(|a, b| b.cmp(a));
+    for (_, id) in open {
+        let Some((snapshot, foreign)) = namespaces.iter().find(|(snapshot, _)| snapshot.id == id) else { continue };
+        if unresolved(snapshot, foreign) > 0 && asked.insert(id) {
+            let numbers = ask(id);
+            apply(namespaces, id, &numbers);
+        }
+    }
+}
+
+fn unresolved(snapshot: &NamespaceSnapshot, foreign: &Foreign) -> usize {
+    foreign
+        .iter()
+        .filter(|(index, _)| snapshot.link(*index).and_then(Link::veth_peer).is_some_and(|peer| peer.netns.is_none()))
+        .count()
+}
+
+/// Sets the peers of the veths of namespace `id`, and their peers' peers.
+fn apply(namespaces: &mut [(NamespaceSnapshot, Foreign)], id: NetnsId, numbers: &BTreeMap<i32, NetnsId>) {
+    let mut pairs = Vec::new();
+    if let Some((snapshot, foreign)) = namespaces.iter().find(|(snapshot, _)| snapshot.id == id) {
+        for (index, number) in foreign {
+            let peer = snapshot.link(*index).and_then(Link::veth_peer);
+            if let Some((peer, other)) = peer.zip(numbers.get(number)) {
+                pairs.push(((id, *index), (*other, peer.index)));
+            }
+        }
+    }
+    for (near, far) in pairs {
+        set(namespaces, near, far);
+        set(namespaces, far, near);
+    }
+}
+
+/// Says that the device `at` has its peer at `peer`, if it says itself that it has that index.
+fn set(namespaces: &mut [(NamespaceSnapshot, Foreign)], at: (NetnsId, IfIndex), peer: (NetnsId, IfIndex)) {
+    let Some((snapshot, _)) = namespaces.iter_mut().find(|(snapshot, _)| snapshot.id == at.0) else { return };
+    let Item::Known { value: links, .. } = &mut snapshot.links else { return };
+    let link = links.iter_mut().find(|link| link.index == at.1);
+    if let Some(LinkKind::Veth { peer: Some(end) }) = link.map(|link| &mut link.kind)
+        && end.index == peer.1
+        && end.netns.is_none()
+    {
+        end.netns = Some(peer.0);
+    }
+}

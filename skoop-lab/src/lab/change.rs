@@ -1,0 +1,49 @@
+//! Carries out one step of a scenario.
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+use super::Lab;
+use crate::command;
+use crate::scenario::{Change, Edit, Place, fill, fill_json};
+use crate::servers::Listen;
+
+impl Lab {
+    pub(super) fn change(&self, change: &Change) -> Result<()> {
+        match change {
+            Change::Run { place, argv } => {
+                let argv = argv.iter().map(|word| fill(word, self)).collect::<Result<Vec<_>>>()?;
+                self.run_or_serve(place, &argv).with_context(|| format!("in {place}"))
+            }
+            Change::Objects { edit, sync } => {
+                if let Some(edit) = edit {
+                    self.edit(edit)?;
+                }
+                if *sync { self.sync_proxies() } else { Ok(()) }
+            }
+        }
+    }
+
+    fn run_or_serve(&self, place: &Place, argv: &[String]) -> Result<()> {
+        let netns = self.netns(place)?;
+        match argv {
+            [lab, listen, listens @ ..] if lab == "lab" && listen == "listen" => {
+                let listens = listens.iter().map(|text| text.parse()).collect::<Result<Vec<Listen>>>()?;
+                self.listen(&netns, &listens)
+            }
+            [lab, ..] if lab == "lab" => bail!("`{}` is no command of the lab: there is `lab listen …`", argv.join(" ")),
+            argv => command::run(Some(&netns), argv, None).map(drop),
+        }
+    }
+
+    fn edit(&self, edit: &Edit) -> Result<()> {
+        match edit {
+            Edit::Patch(patch) => {
+                let body = fill_json(&Value::Object(patch.patch.clone()), self)?;
+                self.cluster.patch(&patch.kind, &patch.name, &body)
+            }
+            Edit::Delete(object) => self.cluster.delete(&object.kind, &object.name),
+            Edit::Create(object) => self.cluster.create(fill_json(object, self)?),
+        }
+    }
+}

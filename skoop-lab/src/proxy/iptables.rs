@@ -1,0 +1,148 @@
+//! kube-proxy's iptables mode (`pkg/proxy/iptables/proxier.go`, Kubernetes 1.3x), and what kubelet adds beside it.
+
+mod fixed;
+mod port;
+
+use ipnet::IpNet;
+use skoop_model::{AddressType, Endpoint, EndpointSlice, Family, Service, ServiceType};
+
+use port::PortRules;
+
+/// Whose rules to write.
+#[derive(Debug, Clone)]
+pub struct ProxyOptions {
+    /// Family: one run of `iptables-restore` or `ip6tables-restore`.
+    pub family: Family,
+    /// kube-proxy's `clusterCIDR`; if known, traffic to a cluster address from elsewhere is masqueraded.
+    pub pod_network: Option<IpNet>,
+    /// Name of the node, by which local endpoints are told.
+    pub node: Option<String>,
+    /// Write also what is written once: jumps from the built-in chains, canaries, kubelet's rules.
+    pub with_jumps: bool,
+}
+
+impl Default for ProxyOptions {
+    /// IPv4, no cluster CIDR, no node, with jumps: a whole table.
+    fn default() -> Self {
+        Self { family: Family::V4, pod_network: None, node: None, with_jumps: true }
+    }
+}
+
+/// The rules of kube-proxy's iptables mode for any Services, as input for `iptables-restore --noflush`.
+///
+/// Chains that services no longer need are not removed. Chain names have kube-proxy's shape, with a hash of our own.
+///
+/// ```
+/// use skoop_lab::{ProxyOptions, kube_proxy_iptables};
+///
+/// let rules = kube_proxy_iptables(&[], &[], &ProxyOptions::default());
+/// assert!(rules.contains("-A KUBE-MARK-MASQ -j MARK --or-mark 0x4000"));
+/// ```
+pub fn kube_proxy_iptables(services: &[Service], slices: &[EndpointSlice], options: &ProxyOptions) -> String {
+    let mut tables = Tables::default();
+    fixed::begin(&mut tables, options);
+    for service in services.iter().filter(|service| is_proxied(service, options.family)) {
+        for port in &service.ports {
+            let endpoints = endpoints_of(service, port, slices, options);
+            PortRules::new(service, port, &endpoints, options).write(&mut tables);
+        }
+    }
+    fixed::end(&mut tables, options);
+    tables.into_text()
+}
+
+/// Lines of the tables under construction.
+#[derive(Default)]
+struct Tables {
+    mangle: Table,
+    filter: Table,
+    nat: Table,
+}
+
+#[derive(Default)]
+struct Table {
+    chains: String,
+    rules: String,
+}
+
+impl Table {
+    fn chain(&mut self, name: &str) {
+        self.chains.push_str(&format!(":{name} - [0:0]\n"));
+    }
+
+    fn rule(&mut self, rule: &str) {
+        self.rules.push_str("-A ");
+        self.rules.push_str(rule);
+        self.rules.push('\n');
+    }
+
+    /// A rule before all others, as kube-proxy inserts its jumps.
+    fn insert(&mut self, chain: &str, rule: &str) {
+        self.rules.push_str(&format!("-I {chain} 1 {rule}\n"));
+    }
+}
+
+impl Tables {
+    fn into_text(self) -> String {
+        let tables = [("mangle", self.mangle), ("filter", self.filter), ("nat", self.nat)];
+        let filled = tables.into_iter().filter(|(_, table)| !table.chains.is_empty());
+        filled.map(|(name, table)| format!("*{name}\n{}{}COMMIT\n", table.chains, table.rules)).collect()
+    }
+}
+
+/// One usable endpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Backend {
+    /// `10.244.1.2:80` or `[fd00::2]:80`.
+    target: String,
+    /// Address alone.
+    address: String,
+    /// On this node.
+    local: bool,
+}
+
+fn is_proxied(service: &Service, family: Family) -> bool {
+    let addressed = service.cluster_ips.iter().any(|address| Family::of(*address) == family);
+    service.kind != ServiceType::ExternalName && addressed
+}
+
+/// The endpoints of a service port: the ready ones; if there is none, those that end but still serve
+/// (`pkg/proxy/topology.go`, `CategorizeEndpoints`).
+fn endpoints_of(
+    service: &Service,
+    port: &skoop_model::ServicePort,
+    slices: &[EndpointSlice],
+    options: &ProxyOptions,
+) -> Vec<Backend> {
+    let wanted = match options.family {
+        Family::V4 => AddressType::Ipv4,
+        Family::V6 => AddressType::Ipv6,
+    };
+    let mut usable = Vec::new();
+    let own = slices.iter().filter(|slice| {
+        slice.key.namespace == service.key.namespace
+            && slice.service.as_deref() == Some(service.key.name.as_str())
+            && slice.address_type == wanted
+    });
+    for slice in own {
+        let number = slice.ports.iter().find(|entry| entry.name == port.name && entry.protocol == port.protocol);
+        let Some(number) = number.and_then(|entry| entry.port) else { continue };
+        for endpoint in &slice.endpoints {
+            let Some(address) = endpoint.addresses.first() else { continue };
+            let backend = Backend {
+                target: std::net::SocketAddr::new(*address, number.0).to_string(),
+                address: address.to_string(),
+                local: options.node.is_some() && endpoint.node.as_ref().map(|node| &node.0) == options.node.as_ref(),
+            };
+            usable.push((endpoint, backend));
+        }
+    }
+    let chosen = |wanted: fn(&Endpoint) -> bool| -> Vec<Backend> {
+        usable.iter().filter(|(endpoint, _)| wanted(endpoint)).map(|(_, backend)| backend.clone()).collect()
+    };
+    let ready = chosen(|endpoint| endpoint.ready);
+    if ready.is_empty() { chosen(|endpoint| endpoint.serving && endpoint.terminating) } else { ready }
+}
+
+#[cfg(test)]
+mod tests;

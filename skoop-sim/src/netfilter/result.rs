@@ -1,0 +1,271 @@
+//! What a hook did to a packet, with the rule that did it.
+
+use std::fmt;
+
+use skoop_model::{Backend, Evidence, Family, Mark, Packet};
+
+use super::words::Words;
+
+/// What a hook did. The packet was walked to the end of the hook whatever `blockers` says, as if each of them had accepted it.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct HookResult {
+    /// What stopped the packet, in order; empty: it passed.
+    pub blockers: Vec<NfBlocker>,
+    /// What changed the packet or its tracking, in order.
+    pub events: Vec<NfEvent>,
+    /// OUTPUT only: routing has to be asked again, because a chain of type `route` changed address, mark or TOS
+    /// (`ipt_mangle_out`, net/ipv4/netfilter/iptable_mangle.c) or NAT changed the destination (`nf_nat_ipv4_local_fn`).
+    pub reroute: bool,
+}
+
+/// A rule or policy that stops the packet.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NfBlocker {
+    /// How it stops it.
+    pub verdict: NfVerdict,
+    /// The rule, or the declaration of the base chain if `by_policy`.
+    pub by: RuleRef,
+    /// No rule decided: it was the policy of the base chain.
+    pub by_policy: bool,
+    /// The rule would have let the packet pass, had there been something to do it with: the reason. Such as a MASQUERADE without address.
+    pub because: Option<String>,
+}
+
+/// How a packet is stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NfVerdict {
+    /// Silently.
+    Drop,
+    /// With an answer to the sender.
+    Reject(RejectWith),
+}
+
+/// What REJECT answers with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RejectWith {
+    /// A TCP reset.
+    TcpReset,
+    /// An ICMP or ICMPv6 error.
+    Icmp {
+        /// Type.
+        kind: u8,
+        /// Code.
+        code: u8,
+    },
+}
+
+/// Where a rule was read from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RuleSource {
+    /// An `iptables-save` dump.
+    Iptables(Backend),
+    /// `nft list ruleset`, a table that no `iptables` wrote.
+    Nftables,
+    /// No rule: something was not seen.
+    Unseen,
+}
+
+/// A rule, verbatim, and where it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RuleRef {
+    /// Where it was read from.
+    pub source: RuleSource,
+    /// Family.
+    pub family: Family,
+    /// Table; empty for [`RuleSource::Unseen`].
+    pub table: String,
+    /// Chain; empty for [`RuleSource::Unseen`].
+    pub chain: String,
+    /// Line in the dump, from 1; 0 where there is none.
+    pub line: usize,
+    /// The line of the dump, without counters.
+    pub text: String,
+    /// What `-m comment` says.
+    pub comment: Option<String>,
+}
+
+impl RuleRef {
+    /// The command that shows and changes the rule: `iptables-nft`, `ip6tables-legacy`, `nft`.
+    pub fn tool(&self) -> &'static str {
+        match (self.source, self.family) {
+            (RuleSource::Iptables(Backend::Legacy), Family::V4) => "iptables-legacy",
+            (RuleSource::Iptables(Backend::Legacy), Family::V6) => "ip6tables-legacy",
+            (RuleSource::Iptables(Backend::Nft), Family::V4) => "iptables-nft",
+            (RuleSource::Iptables(Backend::Nft), Family::V6) => "ip6tables-nft",
+            (RuleSource::Nftables | RuleSource::Unseen, _) => "nft",
+        }
+    }
+
+    /// The rule as evidence: verbatim, with its place.
+    pub fn evidence(&self) -> Evidence {
+        match self.source {
+            RuleSource::Unseen => Evidence::new("missing", self.text.clone()),
+            RuleSource::Nftables => Evidence::new("nftables", self.to_string()),
+            RuleSource::Iptables(_) => Evidence::new("iptables", self.to_string()),
+        }
+    }
+
+    /// The words of the rule as a shell would split them: `-A`, chain, matches, target.
+    pub fn words(&self) -> Vec<String> {
+        Words::new(&self.text).map(|word| word.text.into_owned()).collect()
+    }
+
+    /// The command that deletes the rule, as an argument list; none for a policy or for what is no `iptables` rule.
+    pub fn delete_command(&self) -> Option<Vec<String>> {
+        let words = self.words();
+        let (append, rest) = words.split_first()?;
+        if !matches!(self.source, RuleSource::Iptables(_)) || append != "-A" {
+            return None;
+        }
+        let mut command = vec![self.tool().to_owned(), "-t".to_owned(), self.table.clone(), "-D".to_owned()];
+        command.extend_from_slice(rest);
+        Some(command)
+    }
+}
+
+/// `-A FORWARD -j DROP (iptables-nft, table filter, line 12)`.
+impl fmt::Display for RuleRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)?;
+        match self.source {
+            RuleSource::Unseen => Ok(()),
+            RuleSource::Nftables => write!(f, " (nft, table {}, chain {})", self.table, self.chain),
+            RuleSource::Iptables(_) => write!(f, " ({}, table {}, line {})", self.tool(), self.table, self.line),
+        }
+    }
+}
+
+impl NfBlocker {
+    /// What it did, for people: `dropped by policy`, `rejected with icmp-port-unreachable`.
+    pub fn describe(&self) -> String {
+        let verdict = match self.verdict {
+            NfVerdict::Drop => "dropped".to_owned(),
+            NfVerdict::Reject(with) => format!("rejected with {}", with.name(self.by.family)),
+        };
+        match (&self.because, self.by_policy) {
+            (Some(because), _) => format!("{verdict}: {because}"),
+            (None, true) => format!("{verdict} by the policy of chain {}", self.by.chain),
+            (None, false) => verdict,
+        }
+    }
+}
+
+/// Kinds of REJECT by name, with the ICMP type and code that they send
+/// (`libipt_REJECT.c`, `libip6t_REJECT.c`; net/ipv4/netfilter/ipt_REJECT.c, net/ipv6/netfilter/ip6t_REJECT.c).
+const REJECT_NAMES: [(&str, Family, RejectWith); 15] = [
+    ("icmp-net-unreachable", Family::V4, RejectWith::Icmp { kind: 3, code: 0 }),
+    ("icmp-host-unreachable", Family::V4, RejectWith::Icmp { kind: 3, code: 1 }),
+    ("icmp-proto-unreachable", Family::V4, RejectWith::Icmp { kind: 3, code: 2 }),
+    ("icmp-port-unreachable", Family::V4, RejectWith::Icmp { kind: 3, code: 3 }),
+    ("icmp-net-prohibited", Family::V4, RejectWith::Icmp { kind: 3, code: 9 }),
+    ("icmp-host-prohibited", Family::V4, RejectWith::Icmp { kind: 3, code: 10 }),
+    ("icmp-admin-prohibited", Family::V4, RejectWith::Icmp { kind: 3, code: 13 }),
+    ("tcp-reset", Family::V4, RejectWith::TcpReset),
+    ("icmp6-no-route", Family::V6, RejectWith::Icmp { kind: 1, code: 0 }),
+    ("icmp6-adm-prohibited", Family::V6, RejectWith::Icmp { kind: 1, code: 1 }),
+    ("icmp6-addr-unreachable", Family::V6, RejectWith::Icmp { kind: 1, code: 3 }),
+    ("icmp6-port-unreachable", Family::V6, RejectWith::Icmp { kind: 1, code: 4 }),
+    ("icmp6-policy-fail", Family::V6, RejectWith::Icmp { kind: 1, code: 5 }),
+    ("icmp6-reject-route", Family::V6, RejectWith::Icmp { kind: 1, code: 6 }),
+    ("tcp-reset", Family::V6, RejectWith::TcpReset),
+];
+
+impl RejectWith {
+    /// What a bare REJECT answers with.
+    pub fn default_of(family: Family) -> Self {
+        match family {
+            Family::V4 => Self::Icmp { kind: 3, code: 3 },
+            Family::V6 => Self::Icmp { kind: 1, code: 4 },
+        }
+    }
+
+    /// The kind that `--reject-with` names.
+    pub fn from_name(name: &str, family: Family) -> Option<Self> {
+        REJECT_NAMES.iter().find(|(known, of, _)| *known == name && *of == family).map(|(_, _, with)| *with)
+    }
+
+    /// The name as `iptables-save` prints it.
+    pub fn name(self, family: Family) -> &'static str {
+        let found = REJECT_NAMES.iter().find(|(_, of, with)| *of == family && *with == self);
+        found.map_or("an ICMP error", |(name, _, _)| name)
+    }
+}
+
+/// Something that changed the packet or its tracking.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NfEvent {
+    /// What.
+    pub kind: NfEventKind,
+    /// The rule that did it; for the reverse of NAT, the rule that NATed the flow. None if nothing but conntrack did.
+    pub by: Option<RuleRef>,
+    /// The packet before.
+    pub before: Packet,
+    /// The packet after.
+    pub after: Packet,
+}
+
+/// Kinds of changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NfEventKind {
+    /// Destination translated by a DNAT, REDIRECT or NETMAP rule.
+    DestinationNat,
+    /// Source translated by an SNAT, MASQUERADE or NETMAP rule.
+    SourceNat {
+        /// The kernel draws the source port at random; the one in `after` stands for it.
+        random_port: bool,
+    },
+    /// A later packet of a flow that a rule NATed is translated like the first one, without asking any rule.
+    NatAgain,
+    /// A reply is translated back.
+    NatReverse,
+    /// The mark was changed.
+    Mark,
+    /// The connection's mark was changed.
+    ConnectionMark(Mark),
+    /// The packet is exempt from connection tracking.
+    NoTrack,
+    /// Some other header field was changed: TTL, TOS.
+    Header,
+}
+
+impl NfEvent {
+    /// What it did, for people.
+    pub fn describe(&self) -> String {
+        let after = &self.after;
+        let destination = || endpoint(after.dst, after.dport());
+        let source = || endpoint(after.src, after.sport());
+        match self.kind {
+            NfEventKind::DestinationNat => format!("destination translated to {}", destination()),
+            NfEventKind::SourceNat { random_port: true } => {
+                format!("source translated to {}, port at random", after.src)
+            }
+            NfEventKind::SourceNat { random_port: false } => format!("source translated to {}", source()),
+            NfEventKind::NatAgain => format!("translated like the first packet of its flow: {after}"),
+            NfEventKind::NatReverse if after.dst != self.before.dst || after.dport() != self.before.dport() => {
+                format!("reply: destination translated back to {}", destination())
+            }
+            NfEventKind::NatReverse => format!("reply: source translated back to {}", source()),
+            NfEventKind::Mark => format!("mark set to {}", after.mark),
+            NfEventKind::ConnectionMark(mark) => format!("connection mark set to {mark}"),
+            NfEventKind::NoTrack => "exempt from connection tracking".to_owned(),
+            NfEventKind::Header => format!("header changed: ttl {} tos {:#x}", after.ttl, after.tos),
+        }
+    }
+
+    /// The rule as evidence.
+    pub fn evidence(&self) -> Evidence {
+        match &self.by {
+            Some(rule) => rule.evidence(),
+            None => Evidence::new("conntrack", "the flow's entry in the connection table"),
+        }
+    }
+}
+
+fn endpoint(address: std::net::IpAddr, port: Option<skoop_model::Port>) -> String {
+    match (address, port) {
+        (address, None) => address.to_string(),
+        (std::net::IpAddr::V4(address), Some(port)) => format!("{address}:{port}"),
+        (std::net::IpAddr::V6(address), Some(port)) => format!("[{address}]:{port}"),
+    }
+}

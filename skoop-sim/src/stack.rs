@@ -1,0 +1,133 @@
+//! One packet through one namespace, as Linux would take it.
+//!
+//! [`walk`] starts where a frame comes in by a device, or where a process sends, and ends where the packet leaves by a device, is
+//! delivered, or is stopped. Bridges, VXLAN devices and the loopback device are walked through; what lies behind a veth or a
+//! NIC is the caller's to join.
+
+mod blocker;
+mod bridge;
+mod forward;
+mod input;
+mod neighbour;
+mod output;
+mod vxlan;
+mod walker;
+
+use std::net::IpAddr;
+
+use skoop_model::{Frame, IfIndex, MacAddr, NodeName, Packet, Step, Unseen};
+
+pub use blocker::{Blocker, Stop, dotted};
+
+use crate::{Conntrack, Forks, Namespace};
+use walker::Walker;
+
+/// The namespace walked, and what it is called in the trace.
+#[derive(Debug, Clone, Copy)]
+pub struct Site<'a> {
+    /// Node.
+    pub node: &'a NodeName,
+    /// Namespace as reports name it: `host`, `pod/NS/NAME`.
+    pub label: &'a str,
+    /// The namespace.
+    pub namespace: &'a Namespace,
+}
+
+/// Where a walk starts.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Entry {
+    /// A frame comes in by a device.
+    Frame {
+        /// Device.
+        device: IfIndex,
+        /// Frame.
+        frame: Frame,
+    },
+    /// A process of the namespace sends.
+    Local {
+        /// The packet.
+        packet: Packet,
+        /// The source address is not bound yet: routing chooses it, and `packet.src` only gives the family.
+        choose_source: bool,
+    },
+}
+
+/// What is outside the namespace, as far as a walk inside must know it.
+pub trait Surroundings {
+    /// Who answers an ARP request or neighbour solicitation for `address` that is sent by `device`.
+    fn resolve(&self, device: IfIndex, address: IpAddr) -> Resolution;
+
+    /// Whether a frame for `mac` that leaves by bridge port `port` is taken by somebody there.
+    fn takes(&self, port: IfIndex, mac: MacAddr) -> bool;
+}
+
+/// Result of neighbour resolution.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Resolution {
+    /// Somebody answers with this address.
+    Answer(MacAddr),
+    /// Several answer with different addresses.
+    Several(Vec<MacAddr>),
+    /// Nobody answers.
+    Nobody,
+    /// The answerer lies outside of what was collected.
+    Unseen,
+}
+
+/// How a walk ended.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Ending {
+    /// The frame left by a device that has another end: a veth, a NIC.
+    Sent {
+        /// Device.
+        device: IfIndex,
+        /// Frame.
+        frame: Frame,
+        /// Next hop that it was sent to; none for a bridged frame.
+        next_hop: Option<IpAddr>,
+    },
+    /// The packet reached the local stack above IP.
+    Delivered {
+        /// The packet as the receiver sees it.
+        packet: Packet,
+        /// Device that it came in by.
+        device: IfIndex,
+    },
+    /// It was stopped; the last blocker says by what.
+    Stopped,
+    /// It depends on something that was not seen or is not modelled.
+    Unknown(Unseen),
+}
+
+/// The result of a walk.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outcome {
+    /// The packet as its sender made it, once the source address was chosen; none for a frame that came in.
+    pub origin: Option<Packet>,
+    /// What happened, in order.
+    pub steps: Vec<Step>,
+    /// What stopped it, in order. More than one where the walk went on as if allowed.
+    pub blockers: Vec<Blocker>,
+    /// How it ended.
+    pub ending: Ending,
+}
+
+/// Walks one packet through one namespace.
+///
+/// `conntrack` holds the flows that earlier packets of the same question made here; `conditional` says that the packet is walked only
+/// as if an earlier blocker were gone. The walk goes on after a drop that a rule or a sysctl decided, so that every blocker is found.
+pub fn walk(
+    site: Site<'_>,
+    entry: Entry,
+    conntrack: &mut Conntrack,
+    around: &dyn Surroundings,
+    forks: &mut Forks,
+    conditional: bool,
+) -> Outcome {
+    let mut walker = Walker::new(site, conntrack, around, forks, conditional);
+    let ending = match entry {
+        Entry::Frame { device, frame } => walker.ingress(device, frame),
+        Entry::Local { packet, choose_source } => walker.output(packet, choose_source),
+    };
+    walker.finish(ending)
+}

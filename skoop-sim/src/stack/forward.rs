@@ -1,0 +1,79 @@
+//! Forwarding: from the routing decision to the way out.
+
+use skoop_model::{Evidence, Family, IfIndex, Link, Packet, Stage};
+
+use super::walker::{Devices, Skb, Walker, link_evidence};
+use super::{Ending, Stop};
+use crate::{Found, Hook};
+
+impl Walker<'_, '_> {
+    /// `ip_forward` (net/ipv4/ip_forward.c), `ip6_forward` (net/ipv6/ip6_output.c).
+    pub(super) fn forward(&mut self, link: &Link, mut skb: Skb, found: &Found<'_>) -> Result<Ending, Ending> {
+        self.enter(&skb, Some(link.index))?;
+        let out = self.out_device(&skb.packet, found)?;
+        let by = self.route_evidence(found.route);
+        self.pass(Stage::Routing, Some(out), &skb.packet, self.forward_decision(out, found), by);
+        if skb.packet.ttl <= 1 {
+            let evidence = Evidence::new("packet", format!("ttl {}", skb.packet.ttl));
+            return Err(self.stop(Stage::Forward, Some(link.index), &skb.packet, Stop::TtlExpired, evidence));
+        }
+        self.fits(out, found, &skb.packet)?;
+        skb.packet.ttl -= 1;
+        let devices = Devices { input: Some(link.index), output: Some(out), in_port: skb.in_port, out_port: None };
+        self.hook(Hook::Forward, devices, &mut skb);
+        skb.in_port = None;
+        self.ip_output(out, found, skb)
+    }
+
+    fn forward_decision(&self, out: IfIndex, found: &Found<'_>) -> String {
+        let device = self.namespace.device_name(out);
+        match found.nexthop.and_then(|hop| hop.gateway) {
+            Some(gateway) => format!("forward to {gateway} by {device}"),
+            None => format!("forward by {device}"),
+        }
+    }
+
+    pub(super) fn out_device(&mut self, packet: &Packet, found: &Found<'_>) -> Result<IfIndex, Ending> {
+        match found.nexthop.and_then(|hop| hop.link) {
+            Some(out) => Ok(out),
+            None => {
+                let text = self.route_evidence(found.route).text;
+                Err(self.unknown(format!("route `{text}` for {}", packet.dst), "the route names no device"))
+            }
+        }
+    }
+
+    /// The MTU check of a forwarded packet, before FORWARD.
+    pub(super) fn fits(&mut self, out: IfIndex, found: &Found<'_>, packet: &Packet) -> Result<(), Ending> {
+        let Some(link) = self.namespace.link(out) else { return Ok(()) };
+        let mtu_bytes =
+            found.route.mtu_bytes.filter(|mtu| *mtu > 0).map_or(link.mtu_bytes, |mtu| mtu.min(link.mtu_bytes));
+        let rigid = packet.dont_fragment || packet.family() == Family::V6;
+        if packet.length_bytes > mtu_bytes && rigid {
+            let evidence = link_evidence(link);
+            return Err(self.stop(Stage::Forward, Some(out), packet, Stop::TooLarge { mtu_bytes }, evidence));
+        }
+        Ok(())
+    }
+
+    /// `ip_output`: POSTROUTING, then the neighbour, then the device (net/ipv4/ip_output.c).
+    pub(super) fn ip_output(&mut self, out: IfIndex, found: &Found<'_>, mut skb: Skb) -> Result<Ending, Ending> {
+        let devices = Devices { output: Some(out), ..Devices::default() };
+        self.hook(Hook::Postrouting, devices, &mut skb);
+        let next_hop = found.nexthop.and_then(|hop| hop.gateway).unwrap_or(skb.packet.dst);
+        let Some(link) = self.namespace.link(out) else {
+            return Err(self.unknown(format!("device {out}"), "the device is not in the snapshot"));
+        };
+        if link.loopback {
+            let evidence = self.route_evidence(found.route);
+            let stop = Stop::LoopbackRoute { route: Box::new(found.route.clone()) };
+            return Err(self.stop(Stage::Egress, Some(out), &skb.packet, stop, evidence));
+        }
+        if !link.up {
+            return Err(self.stop(Stage::Egress, Some(out), &skb.packet, Stop::LinkDown, link_evidence(link)));
+        }
+        skb.src_mac = link.mac.unwrap_or_default();
+        skb.dst_mac = self.neighbour(link, next_hop, found, &skb)?;
+        self.transmit(link, skb, Some(next_hop))
+    }
+}

@@ -1,0 +1,116 @@
+//! Neighbour resolution, and handing a frame to a device.
+
+use std::net::IpAddr;
+
+use skoop_model::{Evidence, Frame, Link, LinkKind, MacAddr, Neighbour, RouteKind, Stage, Unseen};
+
+use super::input::is_plain;
+use super::walker::{Skb, Walker, link_evidence};
+use super::{Ending, Resolution, Stop};
+use crate::Found;
+
+impl Walker<'_, '_> {
+    /// The link-layer address of `next_hop` (`neigh_resolve_output`, net/core/neighbour.c).
+    pub(super) fn neighbour(
+        &mut self,
+        link: &Link,
+        next_hop: IpAddr,
+        found: &Found<'_>,
+        skb: &Skb,
+    ) -> Result<MacAddr, Ending> {
+        if next_hop.is_multicast() || found.kind() == RouteKind::Broadcast {
+            return Ok(MacAddr::BROADCAST);
+        }
+        if link.no_arp || link.mac.is_none() {
+            return Ok(MacAddr::ZERO);
+        }
+        let entries = match self.namespace.snapshot().neighbours.get() {
+            Ok(entries) => entries.as_slice(),
+            Err(_) => &[],
+        };
+        let entry = entries.iter().find(|entry| entry.link == link.index && entry.address == next_hop && !entry.proxy);
+        if let Some((entry, mac)) = entry.and_then(|entry| Some((entry, entry.mac?)))
+            && entry.state.is_valid()
+        {
+            let by = Evidence::new("neighbour", neighbour_text(entry, &link.name));
+            self.pass(Stage::Neighbour, Some(link.index), &skb.packet, format!("{next_hop} is at {mac}"), by);
+            return Ok(mac);
+        }
+        self.resolve(link, next_hop, entry, skb)
+    }
+
+    fn resolve(
+        &mut self,
+        link: &Link,
+        next_hop: IpAddr,
+        entry: Option<&Neighbour>,
+        skb: &Skb,
+    ) -> Result<MacAddr, Ending> {
+        let device = Some(link.index);
+        let mac = match self.around.resolve(link.index, next_hop) {
+            Resolution::Answer(mac) => mac,
+            Resolution::Several(macs) => {
+                let unseen = Unseen {
+                    what: format!(
+                        "which of {} owners answers for {next_hop} on {} of {}",
+                        macs.len(),
+                        link.name,
+                        self.site.node
+                    ),
+                    why: "no neighbour entry yet: the first answer wins".to_owned(),
+                    matters: true,
+                };
+                let label = |option: usize| macs.get(option).map(ToString::to_string).unwrap_or_default();
+                let taken = self.forks.unknown_among(unseen, macs.len(), label);
+                macs.get(taken).copied().unwrap_or_default()
+            }
+            Resolution::Unseen => {
+                let by = Evidence::new("missing", format!("{next_hop} is outside of what was collected"));
+                self.pass(Stage::Neighbour, device, &skb.packet, format!("{next_hop} is taken to answer"), by);
+                return Ok(MacAddr::ZERO);
+            }
+            Resolution::Nobody => {
+                let evidence = match entry {
+                    Some(entry) => Evidence::new("neighbour", neighbour_text(entry, &link.name)),
+                    None => Evidence::new("missing", format!("no neighbour entry for {next_hop} dev {}", link.name)),
+                };
+                let stop = Stop::NoNeighbour { address: next_hop, state: entry.map(|entry| entry.state) };
+                return Err(self.stop(Stage::Neighbour, device, &skb.packet, stop, evidence));
+            }
+        };
+        let by = Evidence::new("neighbour", format!("{next_hop} dev {} answers with {mac}", link.name));
+        self.pass(Stage::Neighbour, device, &skb.packet, format!("{next_hop} is at {mac}, once asked"), by);
+        Ok(mac)
+    }
+
+    /// Hands the frame to a device (`dev_queue_xmit`, net/core/dev.c).
+    pub(super) fn transmit(&mut self, link: &Link, skb: Skb, next_hop: Option<IpAddr>) -> Result<Ending, Ending> {
+        let device = Some(link.index);
+        if !link.up {
+            return Err(self.stop(Stage::Egress, device, &skb.packet, Stop::LinkDown, link_evidence(link)));
+        }
+        match &link.kind {
+            LinkKind::Bridge(_) => return self.bridge_output(link, skb),
+            LinkKind::Vxlan(config) => return self.vxlan_output(link, config, skb),
+            _ if !is_plain(link) => {
+                let what = format!("device {} of kind {}", link.name, link.kind.name());
+                return Err(self.unknown(what, "this kind of device is not modelled"));
+            }
+            _ => {}
+        }
+        if !link.lower_up {
+            return Err(self.stop(Stage::Egress, device, &skb.packet, Stop::NoCarrier, link_evidence(link)));
+        }
+        self.programs(link)?;
+        self.pass(Stage::Egress, device, &skb.packet, format!("sent by {}", link.name), link_evidence(link));
+        let frame: Frame = skb.into_frame();
+        Ok(Ending::Sent { device: link.index, frame, next_hop })
+    }
+}
+
+/// The entry as `ip neighbour` prints it.
+pub(crate) fn neighbour_text(entry: &Neighbour, device: &str) -> String {
+    let mac = entry.mac.map(|mac| format!(" lladdr {mac}")).unwrap_or_default();
+    let state = format!("{:?}", entry.state).to_uppercase();
+    format!("{} dev {device}{mac} {state}", entry.address)
+}

@@ -1,0 +1,114 @@
+//! A process of the namespace sends.
+
+use skoop_model::{Evidence, Packet, Stage};
+
+use super::walker::{Devices, Skb, Walker, link_evidence};
+use super::{Ending, Stop};
+use crate::{Flow, Found, Hook, Lookup};
+
+/// What an OUTPUT rule may change so that the packet is routed anew (`ip_route_me_harder`, net/ipv4/netfilter.c).
+fn routing_key(packet: &Packet) -> impl PartialEq + use<> {
+    (packet.src, packet.dst, packet.mark, packet.tos)
+}
+
+impl Walker<'_, '_> {
+    /// Sends a packet from this namespace (`ip_queue_xmit` and `ip_local_out`, net/ipv4/ip_output.c).
+    pub fn output(&mut self, packet: Packet, choose_source: bool) -> Ending {
+        self.output_skb(Skb::local(packet), choose_source, None).unwrap_or_else(|ending| ending)
+    }
+
+    /// Routes and sends; `bound` is the device that the socket is bound to.
+    pub(super) fn output_skb(
+        &mut self,
+        mut skb: Skb,
+        choose_source: bool,
+        bound: Option<skoop_model::IfIndex>,
+    ) -> Result<Ending, Ending> {
+        self.enter(&skb, None)?;
+        let namespace = self.namespace;
+        let mut flow = Flow { oif: bound, ..Flow::of(&skb.packet) };
+        if choose_source {
+            flow.src = None;
+        }
+        let mut found = match namespace.fib().lookup(&flow, self.forks) {
+            Lookup::Found(found) => found,
+            other => return Err(self.refused(None, &skb.packet, other)),
+        };
+        if choose_source {
+            match namespace.fib().source_address(&flow, &found) {
+                Some(source) => skb.packet.src = source,
+                None => {
+                    let evidence = Evidence::new("missing", "no address with a fitting scope");
+                    return Err(self.stop(Stage::Routing, None, &skb.packet, Stop::NoSourceAddress, evidence));
+                }
+            }
+        }
+        if self.origin.is_none() {
+            self.origin = Some(skb.packet.clone());
+        }
+        let mut out = self.out_device_of(&skb.packet, &found)?;
+        let by = self.route_evidence(found.route);
+        self.pass(Stage::Routing, Some(out), &skb.packet, self.output_decision(out, &found), by);
+        let key = routing_key(&skb.packet);
+        self.hook(Hook::Output, Devices { output: Some(out), ..Devices::default() }, &mut skb);
+        if routing_key(&skb.packet) != key {
+            let flow = Flow { oif: bound, ..Flow::of(&skb.packet) };
+            found = match namespace.fib().lookup(&flow, self.forks) {
+                Lookup::Found(found) => found,
+                other => return Err(self.refused(None, &skb.packet, other)),
+            };
+            out = self.out_device_of(&skb.packet, &found)?;
+            let by = self.route_evidence(found.route);
+            let decision = format!("{}, routed anew", self.output_decision(out, &found));
+            self.pass(Stage::Routing, Some(out), &skb.packet, decision, by);
+        }
+        if found.is_local() {
+            return self.loopback(out, skb);
+        }
+        self.ip_output(out, &found, skb)
+    }
+
+    /// The device that a route leaves by: the loopback device for what is local.
+    fn out_device_of(&mut self, packet: &Packet, found: &Found<'_>) -> Result<skoop_model::IfIndex, Ending> {
+        if found.is_local() {
+            let lo = self.namespace.snapshot().links.elements().iter().find(|link| link.loopback);
+            return lo.map(|link| link.index).ok_or_else(|| self.unknown("loopback device", "not in the snapshot"));
+        }
+        self.out_device(packet, found)
+    }
+
+    fn output_decision(&self, out: skoop_model::IfIndex, found: &Found<'_>) -> String {
+        let device = self.namespace.device_name(out);
+        match found.nexthop.and_then(|hop| hop.gateway) {
+            _ if found.is_local() => "for this host itself".to_owned(),
+            Some(gateway) => format!("send to {gateway} by {device}"),
+            None => format!("send by {device}"),
+        }
+    }
+
+    /// What a host sends to itself passes POSTROUTING, then comes in by the loopback device (drivers/net/loopback.c).
+    fn loopback(&mut self, lo: skoop_model::IfIndex, mut skb: Skb) -> Result<Ending, Ending> {
+        self.hook(Hook::Postrouting, Devices { output: Some(lo), ..Devices::default() }, &mut skb);
+        let Some(link) = self.namespace.link(lo) else {
+            return Err(self.unknown("loopback device", "not in the snapshot"));
+        };
+        if !link.up {
+            return Err(self.stop(Stage::Egress, Some(lo), &skb.packet, Stop::LinkDown, link_evidence(link)));
+        }
+        self.pass(Stage::Egress, Some(lo), &skb.packet, format!("looped back by {}", link.name), link_evidence(link));
+        self.ip_input_looped(link, skb)
+    }
+
+    /// Loopback input keeps the route of the output side: no source check (`ip_rcv_finish_core`: the dst is already set).
+    fn ip_input_looped(&mut self, link: &skoop_model::Link, mut skb: Skb) -> Result<Ending, Ending> {
+        self.enter(&skb, Some(link.index))?;
+        let before = skb.packet.dst;
+        let devices = Devices { input: Some(link.index), ..Devices::default() };
+        self.hook(Hook::Prerouting, devices, &mut skb);
+        if skb.packet.dst != before {
+            skb.prerouted = true;
+            return self.ip_input(link, skb);
+        }
+        self.local_input(link, skb)
+    }
+}

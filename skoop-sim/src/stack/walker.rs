@@ -1,0 +1,255 @@
+//! State of a walk: the trace, the blockers, and the small steps that all stages share.
+
+use skoop_model::{Evidence, Frame, IfIndex, Link, MacAddr, Packet, Place, Route, Stage, Step, Unseen};
+
+use super::{Blocker, Ending, Outcome, Site, Stop, Surroundings};
+use crate::{Conntrack, Forks, Hook, HookPoint, Namespace, NfEvent, PacketState};
+
+/// Stages that one packet may pass in one namespace before it counts as looping.
+const MAX_STAGES: usize = 64;
+
+/// A packet on its way through the namespace, with what the kernel keeps in its `sk_buff`.
+#[derive(Debug)]
+pub(super) struct Skb {
+    pub packet: Packet,
+    pub src_mac: MacAddr,
+    pub dst_mac: MacAddr,
+    pub state: PacketState,
+    /// PREROUTING was passed on the bridge already (`ip_sabotage_in`, net/bridge/br_netfilter_hooks.c).
+    pub prerouted: bool,
+    /// The bridge port it came in by, while it is bridged or just was.
+    pub in_port: Option<IfIndex>,
+}
+
+impl Skb {
+    pub fn new(frame: Frame) -> Self {
+        Self {
+            packet: frame.packet,
+            src_mac: frame.src_mac,
+            dst_mac: frame.dst_mac,
+            state: PacketState::default(),
+            prerouted: false,
+            in_port: None,
+        }
+    }
+
+    pub fn local(packet: Packet) -> Self {
+        Self::new(Frame { src_mac: MacAddr::ZERO, dst_mac: MacAddr::ZERO, packet })
+    }
+
+    pub fn into_frame(self) -> Frame {
+        Frame { src_mac: self.src_mac, dst_mac: self.dst_mac, packet: self.packet }
+    }
+}
+
+/// Devices at a hook.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Devices {
+    pub input: Option<IfIndex>,
+    pub output: Option<IfIndex>,
+    pub in_port: Option<IfIndex>,
+    pub out_port: Option<IfIndex>,
+}
+
+/// One walk.
+pub(super) struct Walker<'a, 'f> {
+    pub site: Site<'a>,
+    pub namespace: &'a Namespace,
+    pub around: &'a dyn Surroundings,
+    pub forks: &'f mut Forks,
+    conntrack: &'f mut Conntrack,
+    steps: Vec<Step>,
+    blockers: Vec<Blocker>,
+    conditional: bool,
+    stages: usize,
+    /// The packet as its sender made it.
+    pub origin: Option<Packet>,
+}
+
+impl<'a, 'f> Walker<'a, 'f> {
+    pub fn new(
+        site: Site<'a>,
+        conntrack: &'f mut Conntrack,
+        around: &'a dyn Surroundings,
+        forks: &'f mut Forks,
+        conditional: bool,
+    ) -> Self {
+        Self {
+            site,
+            namespace: site.namespace,
+            around,
+            forks,
+            conntrack,
+            steps: Vec::new(),
+            blockers: Vec::new(),
+            conditional,
+            stages: 0,
+            origin: None,
+        }
+    }
+
+    pub fn finish(self, ending: Ending) -> Outcome {
+        Outcome { origin: self.origin, steps: self.steps, blockers: self.blockers, ending }
+    }
+
+    /// Counts a stage; an error once the packet passed too many.
+    pub fn enter(&mut self, skb: &Skb, device: Option<IfIndex>) -> Result<(), Ending> {
+        self.stages += 1;
+        if self.stages <= MAX_STAGES {
+            return Ok(());
+        }
+        let evidence = Evidence::new("missing", format!("{MAX_STAGES} stages passed"));
+        Err(self.stop(Stage::Routing, device, &skb.packet, Stop::Loop, evidence))
+    }
+
+    /// Records a step that changes nothing.
+    pub fn pass(&mut self, stage: Stage, device: Option<IfIndex>, packet: &Packet, decision: String, by: Evidence) {
+        self.step(stage, device, packet.clone(), Some(packet.clone()), decision, by);
+    }
+
+    /// Records a step that turns `before` into `after`.
+    pub fn change(
+        &mut self,
+        stage: Stage,
+        device: Option<IfIndex>,
+        (before, after): (Packet, Packet),
+        decision: String,
+        by: Evidence,
+    ) {
+        self.step(stage, device, before, Some(after), decision, by);
+    }
+
+    /// Records what stops the packet, for good.
+    pub fn stop(
+        &mut self,
+        stage: Stage,
+        device: Option<IfIndex>,
+        packet: &Packet,
+        stop: Stop,
+        evidence: Evidence,
+    ) -> Ending {
+        self.block(stage, device, packet, stop, evidence);
+        Ending::Stopped
+    }
+
+    /// Records what stops the packet, and goes on as if it had not.
+    pub fn block(&mut self, stage: Stage, device: Option<IfIndex>, packet: &Packet, stop: Stop, evidence: Evidence) {
+        let place = self.place(stage, device);
+        self.steps.push(Step {
+            place: place.clone(),
+            before: packet.clone(),
+            after: None,
+            decision: stop.describe(),
+            by: evidence.clone(),
+            conditional: self.conditional,
+            blocked: true,
+        });
+        self.blockers.push(Blocker {
+            place,
+            device,
+            packet: packet.clone(),
+            stop,
+            evidence,
+            conditional: self.conditional,
+        });
+        self.conditional = true;
+    }
+
+    /// Something that is not modelled ends the walk.
+    pub fn unknown(&self, what: impl Into<String>, why: impl Into<String>) -> Ending {
+        let what = format!("{} on {} {}", what.into(), self.site.node, self.site.label);
+        Ending::Unknown(Unseen { what, why: why.into(), matters: true })
+    }
+
+    /// Passes a netfilter hook. Blockers are recorded and the packet goes on as if accepted.
+    pub fn hook(&mut self, hook: Hook, devices: Devices, skb: &mut Skb) {
+        let namespace = self.namespace;
+        let link = |index: Option<IfIndex>| index.and_then(|index| namespace.link(index));
+        let point = HookPoint {
+            hook,
+            in_device: link(devices.input),
+            out_device: link(devices.output),
+            in_port: link(devices.in_port),
+            out_port: link(devices.out_port),
+        };
+        let result =
+            namespace.netfilter().run(&point, &mut skb.packet, &mut skb.state, self.conntrack, namespace, self.forks);
+        let device = devices.output.or(devices.input);
+        for event in result.events {
+            self.event(hook, device, event);
+        }
+        for blocker in result.blockers {
+            let evidence = blocker.by.evidence();
+            let packet = skb.packet.clone();
+            self.block(stage_of(hook), device, &packet, Stop::Netfilter(Box::new(blocker)), evidence);
+        }
+    }
+
+    fn event(&mut self, hook: Hook, device: Option<IfIndex>, event: NfEvent) {
+        let by = event.evidence();
+        let decision = event.describe();
+        self.change(stage_of(hook), device, (event.before, event.after), decision, by);
+    }
+
+    fn step(
+        &mut self,
+        stage: Stage,
+        device: Option<IfIndex>,
+        before: Packet,
+        after: Option<Packet>,
+        decision: String,
+        by: Evidence,
+    ) {
+        let place = self.place(stage, device);
+        self.steps.push(Step { place, before, after, decision, by, conditional: self.conditional, blocked: false });
+    }
+
+    fn place(&self, stage: Stage, device: Option<IfIndex>) -> Place {
+        Place {
+            node: self.site.node.clone(),
+            namespace: self.site.label.to_owned(),
+            device: device.map(|device| self.namespace.device_name(device)).unwrap_or_default(),
+            stage,
+        }
+    }
+
+    /// A route as evidence.
+    pub fn route_evidence(&self, route: &Route) -> Evidence {
+        Evidence::new("route", route_text(self.namespace, route))
+    }
+}
+
+/// The route as `ip route` prints it.
+pub(crate) fn route_text(namespace: &Namespace, route: &Route) -> String {
+    route.to_text(|index| namespace.link(index).map(|link| link.name.as_str()))
+}
+
+/// A device as evidence.
+pub(super) fn link_evidence(link: &Link) -> Evidence {
+    let mut flags = Vec::new();
+    for (set, word) in [(link.up, "UP"), (link.lower_up, "LOWER_UP"), (link.up && !link.lower_up, "NO-CARRIER")] {
+        if set {
+            flags.push(word);
+        }
+    }
+    let state = if link.up { "up" } else { "down" };
+    let text = format!(
+        "{}: {} <{}> mtu {} {} {state}",
+        link.index,
+        link.name,
+        flags.join(","),
+        link.mtu_bytes,
+        link.kind.name()
+    );
+    Evidence::new("link", text)
+}
+
+fn stage_of(hook: Hook) -> Stage {
+    match hook {
+        Hook::Prerouting => Stage::Prerouting,
+        Hook::Input => Stage::Input,
+        Hook::Forward => Stage::Forward,
+        Hook::Output => Stage::Output,
+        Hook::Postrouting => Stage::Postrouting,
+    }
+}

@@ -1,0 +1,200 @@
+//! Everything supplied so far, joined: nodes, their namespaces, and what is linked to what.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
+
+use skoop_cloud::{CloudProvider, FlatNetwork};
+use skoop_cni::CniPlugin;
+use skoop_model::{
+    ClusterSnapshot, HostRole, IfIndex, Link, NamespaceSnapshot, NetnsId, NodeName, NodeSnapshot, ObjectKey, Pod,
+    SnapshotInfo, Unavailable,
+};
+use skoop_sim::{Namespace, Site};
+
+/// Index of a namespace in the [`Network`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct HostId(usize);
+
+/// One namespace of one node.
+#[derive(Debug)]
+pub struct Host {
+    /// Node.
+    pub node: NodeName,
+    /// As reports name it: `host`, `pod/NS/NAME`, or a name under `/run/netns`.
+    pub label: String,
+    /// Whether it is the node's own.
+    pub role: HostRole,
+    /// The pod that lives in it.
+    pub pod: Option<ObjectKey>,
+    /// Its state, compiled.
+    pub namespace: Namespace,
+}
+
+/// Whether a node's state is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NodeState<'a> {
+    /// It is.
+    Known,
+    /// It could not be seen.
+    Unavailable(&'a Unavailable),
+    /// Nobody asked for it yet.
+    Missing,
+}
+
+/// The cluster and the nodes supplied so far.
+#[derive(Debug)]
+pub struct Network {
+    cluster: ClusterSnapshot,
+    cni: &'static dyn CniPlugin,
+    cloud: &'static dyn CloudProvider,
+    hosts: Vec<Host>,
+    by_netns: HashMap<(NodeName, NetnsId), HostId>,
+    nodes: BTreeMap<NodeName, Result<SnapshotInfo, Unavailable>>,
+}
+
+impl Network {
+    /// A cluster of which no node is known yet.
+    pub fn new(cluster: ClusterSnapshot) -> Self {
+        let cni = skoop_cni::detect(&cluster);
+        Self { cluster, cni, cloud: &FlatNetwork, hosts: Vec::new(), by_netns: HashMap::new(), nodes: BTreeMap::new() }
+    }
+
+    /// Adds a node's state. What it holds is filed under `name`, the name that was asked for.
+    pub fn add_node(&mut self, name: &NodeName, snapshot: NodeSnapshot) {
+        let partial = partial_items(&snapshot);
+        let info =
+            SnapshotInfo { of: name.0.clone(), taken_at_ms: snapshot.taken_at_ms, took_ms: snapshot.took_ms, partial };
+        self.nodes.insert(name.clone(), Ok(info));
+        for namespace in snapshot.namespaces {
+            let id = HostId(self.hosts.len());
+            self.by_netns.insert((name.clone(), namespace.id), id);
+            let pod = self.pod_of(name, &namespace).map(|pod| pod.key.clone());
+            let label = label_of(&namespace, pod.as_ref());
+            let role = namespace.role;
+            self.hosts.push(Host { node: name.clone(), label, role, pod, namespace: Namespace::new(namespace) });
+        }
+    }
+
+    /// Notes that a node could not be seen.
+    pub fn add_unavailable(&mut self, name: &NodeName, why: Unavailable) {
+        self.nodes.insert(name.clone(), Err(why));
+    }
+
+    /// The pod whose namespace this is: the one on this node that holds one of its addresses.
+    fn pod_of(&self, node: &NodeName, namespace: &NamespaceSnapshot) -> Option<&Pod> {
+        if namespace.role == HostRole::Host {
+            return None;
+        }
+        let has = |address: &IpAddr| namespace.addresses.elements().iter().any(|entry| entry.ip() == *address);
+        self.cluster.pods.elements().iter().find(|pod| {
+            let here = pod.node.as_ref() == Some(node) && !pod.host_network && !pod.phase.is_over();
+            here && pod.addresses.iter().any(has)
+        })
+    }
+
+    /// The cluster's objects.
+    pub fn cluster(&self) -> &ClusterSnapshot {
+        &self.cluster
+    }
+
+    /// What is known of the CNI plugin.
+    pub fn cni(&self) -> &'static dyn CniPlugin {
+        self.cni
+    }
+
+    /// What is known of the network between nodes.
+    pub fn cloud(&self) -> &'static dyn CloudProvider {
+        self.cloud
+    }
+
+    /// One namespace.
+    pub fn host(&self, id: HostId) -> &Host {
+        self.hosts.get(id.0).expect("a HostId is made by add_node and hosts are never removed")
+    }
+
+    /// All namespaces.
+    pub fn hosts(&self) -> impl Iterator<Item = (HostId, &Host)> {
+        self.hosts.iter().enumerate().map(|(position, host)| (HostId(position), host))
+    }
+
+    /// Whether a node's state is there.
+    pub fn node_state(&self, name: &NodeName) -> NodeState<'_> {
+        match self.nodes.get(name) {
+            None => NodeState::Missing,
+            Some(Ok(_)) => NodeState::Known,
+            Some(Err(why)) => NodeState::Unavailable(why),
+        }
+    }
+
+    /// What the snapshots are, by node.
+    pub fn snapshots(&self) -> impl Iterator<Item = &SnapshotInfo> {
+        self.nodes.values().filter_map(|node| node.as_ref().ok())
+    }
+
+    /// Nodes that could not be seen.
+    pub fn unavailable_nodes(&self) -> impl Iterator<Item = (&NodeName, &Unavailable)> {
+        self.nodes.iter().filter_map(|(name, node)| Some((name, node.as_ref().err()?)))
+    }
+
+    /// A node's own namespace.
+    pub fn node_host(&self, name: &NodeName) -> Option<HostId> {
+        self.hosts().find(|(_, host)| host.node == *name && host.role == HostRole::Host).map(|(id, _)| id)
+    }
+
+    /// The namespace of a pod; the node's own for a pod on the host network.
+    pub fn pod_host(&self, pod: &Pod) -> Option<HostId> {
+        if pod.host_network {
+            return self.node_host(pod.node.as_ref()?);
+        }
+        self.hosts().find(|(_, host)| host.pod.as_ref() == Some(&pod.key)).map(|(id, _)| id)
+    }
+
+    /// Namespaces that have `address` on a device, pods first.
+    pub fn hosts_with_address(&self, address: IpAddr) -> Vec<HostId> {
+        let mut owners: Vec<HostId> = self
+            .hosts()
+            .filter(|(_, host)| host.namespace.device_of_address(address).is_some())
+            .map(|(id, _)| id)
+            .collect();
+        owners.sort_by_key(|id| self.host(*id).pod.is_none());
+        owners
+    }
+
+    /// The namespace for the simulator.
+    pub fn site(&self, id: HostId) -> Site<'_> {
+        let host = self.host(id);
+        Site { node: &host.node, label: &host.label, namespace: &host.namespace }
+    }
+
+    /// The other end of a veth, if its namespace is known.
+    pub fn veth_peer(&self, id: HostId, link: &Link) -> Option<(HostId, IfIndex)> {
+        let peer = link.veth_peer()?;
+        let netns = peer.netns?;
+        let host = *self.by_netns.get(&(self.host(id).node.clone(), netns))?;
+        self.host(host).namespace.link(peer.index)?;
+        Some((host, peer.index))
+    }
+}
+
+fn label_of(namespace: &NamespaceSnapshot, pod: Option<&ObjectKey>) -> String {
+    match (namespace.role, pod) {
+        (HostRole::Host, _) => "host".to_owned(),
+        (HostRole::Other, Some(pod)) => format!("pod/{pod}"),
+        (HostRole::Other, None) => {
+            namespace.names.first().cloned().unwrap_or_else(|| format!("netns-{}", namespace.id))
+        }
+    }
+}
+
+/// Parts of a snapshot that should be there and are not.
+fn partial_items(snapshot: &NodeSnapshot) -> Vec<String> {
+    let namespaces = snapshot.namespaces.iter().filter(|namespace| namespace.is_partial());
+    let parts = namespaces.flat_map(|namespace| {
+        let label = label_of(namespace, None);
+        let missing = namespace.unavailable().into_iter();
+        missing
+            .filter(|(_, why)| why.reason != skoop_model::Reason::NotCollected)
+            .map(move |(part, why)| format!("{label}: {part} {why}"))
+    });
+    parts.chain(snapshot.unseen.iter().map(ToString::to_string)).collect()
+}

@@ -1,0 +1,53 @@
+//! A route that leads the wrong way.
+
+use skoop_cni::ExpectedRoute;
+use skoop_model::{HostRole, Role, Severity};
+use skoop_sim::Stop;
+
+use super::FindingKind;
+use super::case::{Case, Detail};
+
+/// `ROUTE-WRONG-DEVICE`.
+pub(super) const FINDING: FindingKind = FindingKind {
+    code: "ROUTE-WRONG-DEVICE",
+    severity: Severity::Critical,
+    role: Role::Cause,
+    meaning: "The packet is routed to a device or gateway that does not lead to its destination.",
+    remedy: "Restore the route that should lead there.",
+    detect,
+};
+
+fn detect(case: &Case<'_>) -> Option<Detail> {
+    match case.stop() {
+        Stop::LoopbackRoute { .. } => Some(by_loopback(case)),
+        Stop::LeftCluster { next_hop, .. } if !case.blocked.reply || case.trip.reply.is_some() => {
+            let place = &case.blocker().place;
+            let (dst, remote) = (case.packet().dst, case.node_of_pod_address(case.packet().dst)?);
+            if remote.name == place.node {
+                return None;
+            }
+            let to = next_hop.map_or_else(|| "the uplink".to_owned(), |next_hop| format!("gateway {next_hop}"));
+            let message = format!(
+                "{} has no route of its own to {dst} on {}; the packet goes to {to}, which knows no pods.",
+                place.node, remote.name
+            );
+            let fix = format!("Restore the route to the pods of {}; the CNI plugin's agent writes it anew when restarted.", remote.name);
+            Some(Detail::new(message).fix(fix, case.restore_remote(&place.node, remote, None)))
+        }
+        _ => None,
+    }
+}
+
+/// Routed to the loopback device: in a pod its proper routes are known.
+fn by_loopback(case: &Case<'_>) -> Detail {
+    let message = format!(
+        "In {} the route to {} leads to {}, which discards what is not for this host.",
+        case.whereabouts(),
+        case.packet().dst,
+        case.device_name()
+    );
+    let pod = case.blocked.host.filter(|host| case.network.host(*host).role == HostRole::Other);
+    let expected = pod.map(|host| case.missing_pod_routes(host, false)).unwrap_or_default();
+    let commands = expected.iter().map(ExpectedRoute::command).collect();
+    Detail::new(message).fix("Point the route to the pod's gateway again.", commands)
+}

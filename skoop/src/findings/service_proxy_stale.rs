@@ -1,0 +1,50 @@
+//! Service rules that still name an endpoint that is gone.
+
+use skoop_model::{Evidence, Role, Severity, Step};
+
+use super::FindingKind;
+use super::case::{Case, Detail, argv};
+use crate::engine::endpoints;
+
+/// `SERVICE-PROXY-STALE`.
+pub(super) const FINDING: FindingKind = FindingKind {
+    code: "SERVICE-PROXY-STALE",
+    severity: Severity::Critical,
+    role: Role::Cause,
+    meaning: "The node's Service rules send packets to an endpoint that the API no longer has.",
+    remedy: "Restart kube-proxy on the node, and see in its log why it stopped following the API.",
+    detect,
+};
+
+fn detect(case: &Case<'_>) -> Option<Detail> {
+    let service = case.service()?;
+    case.network.cluster().endpoint_slices.get().ok()?;
+    let step = case.trip.forward.steps.iter().find(|step| translates(step, service))?;
+    let chosen = step.after.as_ref()?.dst;
+    let known = endpoints(case.network, service).iter().any(|endpoint| endpoint.addresses.contains(&chosen));
+    if known || endpoints(case.network, service).is_empty() {
+        return None;
+    }
+    let host = case.trip.forward.passed.iter().copied().find(|host| {
+        let host = case.network.host(*host);
+        host.node == step.place.node && host.label == step.place.namespace
+    })?;
+    let message = format!(
+        "The Service rules on {} send packets to {chosen}, which is no endpoint of Service {} any more.",
+        step.place.node, service.key
+    );
+    let node = format!("--field-selector=spec.nodeName={}", step.place.node);
+    let restart = argv(&["kubectl", "-n", "kube-system", "delete", "pod", "-l", "k8s-app=kube-proxy", &node]);
+    let text = format!(
+        "Restart kube-proxy on {}: it rewrites all Service rules of the node, established connections stay. Run `{}`.",
+        step.place.node,
+        restart.join(" ")
+    );
+    Some(Detail::new(message).on(Evidence::new("iptables", step.by.text.clone())).at(host).fix(text, Vec::new()))
+}
+
+/// Whether a step translates the Service's address to an endpoint.
+fn translates(step: &Step, service: &skoop_model::Service) -> bool {
+    let changed = step.after.as_ref().is_some_and(|after| after.dst != step.before.dst);
+    changed && service.has_address(step.before.dst)
+}

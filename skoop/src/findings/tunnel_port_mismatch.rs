@@ -1,0 +1,30 @@
+//! Tunnel ends with different UDP ports.
+
+use skoop_model::{Evidence, LinkKind, Role, Severity};
+use skoop_sim::Stop;
+
+use super::FindingKind;
+use super::case::{Case, Detail};
+
+/// `TUNNEL-PORT-MISMATCH`.
+pub(super) const FINDING: FindingKind = FindingKind {
+    code: "TUNNEL-PORT-MISMATCH",
+    severity: Severity::Critical,
+    role: Role::Cause,
+    meaning: "The receiving node has no VXLAN device on the UDP port that the packet was sent to.",
+    remedy: "Give all nodes the same VXLAN port in the CNI plugin's configuration.",
+    detect,
+};
+
+fn detect(case: &Case<'_>) -> Option<Detail> {
+    let Stop::TunnelPortMismatch { port } = case.stop() else { return None };
+    // A device that is down receives on no port: that is told as LINK-DOWN.
+    let links = case.namespace()?.snapshot().links.elements();
+    let down = links.iter().find(|link| matches!(&link.kind, LinkKind::Vxlan(config) if config.port == *port) && !link.up);
+    let node = &case.blocker().place.node;
+    if let Some(link) = down {
+        let evidence = Evidence::new("link", format!("{} is down", link.name));
+        return Some(Detail::new(format!("{} on {node} is down and receives nothing.", link.name)).on(evidence));
+    }
+    Some(Detail::new(format!("The tunnel packet is for UDP port {port}, where no VXLAN device of {node} receives.")))
+}
