@@ -1,2 +1,7 @@
-//! The `skoop` command.
-fn main() {}
+//! The `skoop` command; the library does the work.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    skoop_cli::run(std::env::args_os())
+}

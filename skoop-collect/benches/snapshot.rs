@@ -1,5 +1,4 @@
 //! Time of the snapshot of a host with 110 pods, each a namespace behind a veth on the host's bridge.
-#![expect(missing_docs, reason = "a bench has no readers")]
 
 #[path = "../tests/local/support.rs"]
 mod support;

@@ -51,8 +51,18 @@ impl CollectError {
     }
 }
 
+/// `ESRCH`, `ENXIO`, `ENODEV`: a process or device that was there a moment ago.
+const GONE: [i32; 3] = [3, 6, 19];
+/// `ENOSYS`, `EPROTONOSUPPORT`, `EOPNOTSUPP`, `EAFNOSUPPORT`: the kernel was built without it.
+const UNSUPPORTED: [i32; 4] = [38, 93, 95, 97];
+
 /// Kind of an operating system error.
 pub(crate) fn reason_of(error: &io::Error) -> Reason {
+    match error.raw_os_error() {
+        Some(number) if GONE.contains(&number) => return Reason::Gone,
+        Some(number) if UNSUPPORTED.contains(&number) => return Reason::Unsupported,
+        _ => {}
+    }
     match error.kind() {
         io::ErrorKind::PermissionDenied => Reason::Permission,
         io::ErrorKind::NotFound => Reason::NotFound,

@@ -142,18 +142,22 @@ pub fn collect(node: NodeName, selection: &Selection, options: &Options) -> Resu
         modules: Modules::read(&release),
         netfilter: options.netfilter,
     };
-    let (numbers, connected) = within(&host, here, || neighbourhood(host.id, &others))?;
+    let neighbourhood = within(&host, here, || Neighbourhood::read(host.id, &others))?;
     if selection.others == Others::ConnectedByVeth {
-        others.retain(|netns| connected.contains(&netns.id));
+        others.retain(|netns| neighbourhood.connected.contains(&netns.id));
+        // What could not be opened matters only if a veth may lead there.
+        if neighbourhood.all_known {
+            snapshot.unseen.clear();
+        }
     }
 
     let mut all = vec![host];
     all.append(&mut others);
     let (mut read, unseen) = read_all(&all, here, &means, options.max_threads);
     snapshot.unseen.extend(unseen);
-    peers::join(&mut read, &numbers, |id| {
+    peers::join(&mut read, &neighbourhood.numbers, |id| {
         let netns = all.iter().find(|netns| netns.id == id);
-        netns.and_then(|netns| within(netns, here, || neighbourhood(id, &all)).ok()).unwrap_or_default().0
+        netns.and_then(|netns| within(netns, here, || Neighbourhood::read(id, &all)).ok()).unwrap_or_default().numbers
     });
     for (mut namespace, _) in read {
         namespace.names = survey.names(namespace.id);
@@ -197,14 +201,32 @@ fn others(selected: &Others, host: NetnsId, survey: &Survey, options: &Options) 
     }
 }
 
-/// The numbers that the thread's namespace `id` has for `others`, and those of them that its veths lead to.
-fn neighbourhood(id: NetnsId, others: &[Netns]) -> (BTreeMap<i32, NetnsId>, BTreeSet<NetnsId>) {
-    // A failure shows as an unavailable list of links when the namespace is read.
-    let Ok(mut netlink) = Netlink::open("open a netlink socket", NETLINK_ROUTE) else { return Default::default() };
-    let links = links::read(&mut netlink, id).unwrap_or_default();
-    let numbers = peers::numbers(&mut netlink, others.iter().filter(|netns| netns.id != id)).unwrap_or_default();
-    let connected = links.iter().filter_map(|read| numbers.get(&read.peer_nsid?)).copied().collect();
-    (numbers, connected)
+/// What a namespace's veths lead to.
+#[derive(Default)]
+struct Neighbourhood {
+    /// The numbers that the namespace has for others.
+    numbers: BTreeMap<i32, NetnsId>,
+    /// Those of the others that a veth leads to.
+    connected: BTreeSet<NetnsId>,
+    /// No veth leads anywhere else.
+    all_known: bool,
+}
+
+impl Neighbourhood {
+    /// Asks in the thread's namespace `id`. A failure shows as an unavailable list of links when the namespace is read.
+    fn read(id: NetnsId, others: &[Netns]) -> Self {
+        let Ok(mut netlink) = Netlink::open("open a netlink socket", NETLINK_ROUTE) else { return Self::default() };
+        let Ok(links) = links::read(&mut netlink, id) else { return Self::default() };
+        let foreign: BTreeSet<i32> = links.iter().filter_map(|read| read.peer_nsid).collect();
+        if foreign.is_empty() {
+            return Self { all_known: true, ..Self::default() };
+        }
+        let others = others.iter().filter(|netns| netns.id != id);
+        let numbers = peers::numbers(&mut netlink, others).unwrap_or_default();
+        let connected = foreign.iter().filter_map(|number| numbers.get(number)).copied().collect();
+        let all_known = foreign.iter().all(|number| numbers.contains_key(number));
+        Self { numbers, connected, all_known }
+    }
 }
 
 /// Runs `work` in a thread of its own that has entered `netns`; the caller's thread is in `here` and stays there.

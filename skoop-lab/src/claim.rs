@@ -29,7 +29,8 @@ impl Claim {
         fs::create_dir_all(DIRECTORY).with_context(|| format!("create {DIRECTORY}"))?;
         let path = path(&id);
         let what = || format!("create {}", path.display());
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&path).with_context(what)?;
+        let file =
+            OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&path).with_context(what)?;
         file.lock().with_context(what)?;
         Ok(Self { id, file })
     }
@@ -40,9 +41,12 @@ impl Claim {
         let file = match OpenOptions::new().read(true).write(true).open(&path) {
             Ok(file) => file,
             // A lab that lost its file has no process either.
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                OpenOptions::new().read(true).write(true).create_new(true).open(&path).with_context(|| format!("create {}", path.display()))?
-            }
+            Err(error) if error.kind() == ErrorKind::NotFound => OpenOptions::new()
+                .read(true)
+                .write(true)
+                .create_new(true)
+                .open(&path)
+                .with_context(|| format!("create {}", path.display()))?,
             Err(error) => return Err(error).with_context(|| format!("open {}", path.display())),
         };
         match file.try_lock() {
@@ -60,20 +64,26 @@ impl Claim {
     /// What was written.
     pub(crate) fn read(&mut self) -> Result<String> {
         let mut text = String::new();
-        self.file.rewind().and_then(|()| self.file.read_to_string(&mut text)).with_context(|| format!("read {}", path(&self.id).display()))?;
+        self.file
+            .rewind()
+            .and_then(|()| self.file.read_to_string(&mut text))
+            .with_context(|| format!("read {}", path(&self.id).display()))?;
         Ok(text)
     }
 
     /// Replaces what was written.
     pub(crate) fn write(&mut self, text: &str) -> Result<()> {
-        let written = self.file.rewind().and_then(|()| self.file.set_len(0)).and_then(|()| self.file.write_all(text.as_bytes()));
+        let written =
+            self.file.rewind().and_then(|()| self.file.set_len(0)).and_then(|()| self.file.write_all(text.as_bytes()));
         written.with_context(|| format!("write {}", path(&self.id).display()))
     }
 
     /// Deletes the file.
     pub(crate) fn remove(&self) -> Result<()> {
         match fs::remove_file(path(&self.id)) {
-            Err(error) if error.kind() != ErrorKind::NotFound => Err(error).with_context(|| format!("delete {}", path(&self.id).display())),
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                Err(error).with_context(|| format!("delete {}", path(&self.id).display()))
+            }
             _ => Ok(()),
         }
     }

@@ -46,7 +46,8 @@ fn batch(tool: &str, namespace: Option<&str>, lines: &str) -> Result<()> {
     outcome.map(drop).map_err(|error| {
         // `Command failed -:3` names the line by its number only.
         let text = format!("{error:#}");
-        let number = text.rsplit_once("-:").and_then(|(_, rest)| rest.trim().split(|c: char| !c.is_ascii_digit()).next());
+        let number =
+            text.rsplit_once("-:").and_then(|(_, rest)| rest.trim().split(|c: char| !c.is_ascii_digit()).next());
         let line = number.and_then(|number| lines.lines().nth(number.parse::<usize>().ok()?.checked_sub(1)?));
         match line {
             Some(line) => anyhow!("{text}: {tool} {line}"),

@@ -179,7 +179,9 @@ impl Lab {
                     scope.spawn(move || self.proxy.sync(&node, &intent.services, &intent.slices))
                 })
                 .collect();
-            threads.into_iter().try_for_each(|thread| thread.join().map_err(|_| anyhow::anyhow!("kube-proxy panicked"))?)
+            threads
+                .into_iter()
+                .try_for_each(|thread| thread.join().map_err(|_| anyhow::anyhow!("kube-proxy panicked"))?)
         })
     }
 

@@ -19,11 +19,17 @@ pub(crate) fn objects(plan: &Plan, topology: &dyn Topology, proxy: &str) -> Vec<
     objects.extend(topology.objects(plan));
     objects.extend(plan.nodes.iter().map(|entry| node(plan, topology, entry)));
     objects.extend(plan.pods.iter().map(|entry| pod(plan, entry)));
-    objects.extend(plan.nodes.iter().map(|entry| host_pod(entry, "kube-system", "kube-proxy", "registry.k8s.io/kube-proxy:v1.34.1")));
+    objects.extend(
+        plan.nodes
+            .iter()
+            .map(|entry| host_pod(entry, "kube-system", "kube-proxy", "registry.k8s.io/kube-proxy:v1.34.1")),
+    );
     objects.extend([web_service(plan), kubernetes_service(plan)]);
     objects.extend(plan.families.iter().enumerate().flat_map(|(index, family)| {
         let first = plan.nodes.first().and_then(|node| node.addresses.get(index));
-        [Some(web_slice(plan, *family, index)), first.map(|address| kubernetes_slice(*family, address))].into_iter().flatten()
+        [Some(web_slice(plan, *family, index)), first.map(|address| kubernetes_slice(*family, address))]
+            .into_iter()
+            .flatten()
     }));
     objects.extend(kube_proxy(plan, proxy));
     for (number, object) in objects.iter_mut().enumerate() {
@@ -71,36 +77,38 @@ fn node(plan: &Plan, topology: &dyn Topology, node: &NodePlan) -> Value {
     let annotations: serde_json::Map<String, Value> =
         topology.node_annotations(plan, node).into_iter().map(|(key, value)| (key, json!(value))).collect();
     json!({"apiVersion": "v1", "kind": "Node",
-        "metadata": {
-            "name": node.name,
-            "labels": {"kubernetes.io/hostname": node.name, "kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64"},
-            "annotations": annotations,
+    "metadata": {
+        "name": node.name,
+        "labels": {"kubernetes.io/hostname": node.name, "kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64"},
+        "annotations": annotations,
+    },
+    "spec": {"podCIDR": cidrs.first(), "podCIDRs": cidrs},
+    "status": {
+        "addresses": addresses,
+        "conditions": [
+            {"type": "NetworkUnavailable", "status": "False", "reason": "NetworkIsUp", "lastTransitionTime": CREATED},
+            {"type": "Ready", "status": "True", "reason": "KubeletReady", "lastTransitionTime": CREATED},
+        ],
+        "nodeInfo": {
+            "architecture": "amd64", "bootID": "", "containerRuntimeVersion": "containerd://2.1.4", "kernelVersion": "",
+            "kubeProxyVersion": "", "kubeletVersion": "v1.34.1", "machineID": "", "operatingSystem": "linux",
+            "osImage": "", "systemUUID": "",
         },
-        "spec": {"podCIDR": cidrs.first(), "podCIDRs": cidrs},
-        "status": {
-            "addresses": addresses,
-            "conditions": [
-                {"type": "NetworkUnavailable", "status": "False", "reason": "NetworkIsUp", "lastTransitionTime": CREATED},
-                {"type": "Ready", "status": "True", "reason": "KubeletReady", "lastTransitionTime": CREATED},
-            ],
-            "nodeInfo": {
-                "architecture": "amd64", "bootID": "", "containerRuntimeVersion": "containerd://2.1.4", "kernelVersion": "",
-                "kubeProxyVersion": "", "kubeletVersion": "v1.34.1", "machineID": "", "operatingSystem": "linux",
-                "osImage": "", "systemUUID": "",
-            },
-        }})
+    }})
 }
 
 fn pod_status(node: &NodePlan, ips: &[String]) -> Value {
+    let conditions = ["Initialized", "Ready", "ContainersReady", "PodScheduled"]
+        .map(|kind| json!({"type": kind, "status": "True", "lastTransitionTime": CREATED}));
+    let hosts: Vec<Value> = node.addresses.iter().map(|net| json!({"ip": address(net)})).collect();
     let list: Vec<Value> = ips.iter().map(|ip| json!({"ip": ip})).collect();
     json!({
         "phase": "Running",
         "hostIP": node.addresses.first().map(address),
-        "hostIPs": texts(&node.addresses, address).iter().map(|ip| json!({"ip": ip})).collect::<Vec<_>>(),
+        "hostIPs": hosts,
         "podIP": ips.first(),
         "podIPs": list,
-        "conditions": ["Initialized", "Ready", "ContainersReady", "PodScheduled"]
-            .map(|kind| json!({"type": kind, "status": "True", "lastTransitionTime": CREATED})),
+        "conditions": conditions,
     })
 }
 

@@ -64,7 +64,9 @@ impl Attempt {
         use std::io::ErrorKind as Kind;
         match error.kind() {
             Kind::ConnectionRefused | Kind::ConnectionReset => Self::Refused,
-            Kind::HostUnreachable | Kind::NetworkUnreachable | Kind::NetworkDown | Kind::AddrNotAvailable => Self::Unreachable,
+            Kind::HostUnreachable | Kind::NetworkUnreachable | Kind::NetworkDown | Kind::AddrNotAvailable => {
+                Self::Unreachable
+            }
             Kind::TimedOut | Kind::WouldBlock => Self::TimedOut,
             Kind::PermissionDenied => Self::NotPermitted,
             // EMSGSIZE has no kind of its own.

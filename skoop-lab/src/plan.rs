@@ -81,12 +81,22 @@ impl Plan {
                 let wide = u16::from(number);
                 NodePlan {
                     name: format!("node-{number}"),
-                    addresses: each([172, 20, 0, 10 + number], [0xfd00, 0x172, 0x20, 0, 0, 0, 0, 0x10 + wide], (24, 64)),
+                    addresses: each(
+                        [172, 20, 0, 10 + number],
+                        [0xfd00, 0x172, 0x20, 0, 0, 0, 0, 0x10 + wide],
+                        (24, 64),
+                    ),
                     pod_cidrs: each([10, 244, number, 0], [0xfd00, 0x10, 0x244, wide, 0, 0, 0, 0], (24, 64)),
                 }
             })
             .collect();
-        let pods = [("client", 1, false), ("server", 2, true), ("client-local", 2, false), ("server-2", 3, true), ("server-3", 1, true)];
+        let pods = [
+            ("client", 1, false),
+            ("server", 2, true),
+            ("client-local", 2, false),
+            ("server-2", 3, true),
+            ("server-3", 1, true),
+        ];
         let mut used = [0u8; 4];
         let pods = pods
             .into_iter()
@@ -119,7 +129,11 @@ impl Plan {
             pod_networks: each([10, 244, 0, 0], [0xfd00, 0x10, 0x244, 0, 0, 0, 0, 0], (16, 48)),
             web: ServicePlan {
                 cluster_ips: addresses(each([10, 96, 71, 20], [0xfd00, 0x10, 0x96, 0, 0, 0, 0, 0x7120], (32, 128))),
-                load_balancer_ips: addresses(each([198, 51, 100, 10], [0x2001, 0xdb8, 0x51, 0, 0, 0, 0, 0x10], (32, 128))),
+                load_balancer_ips: addresses(each(
+                    [198, 51, 100, 10],
+                    [0x2001, 0xdb8, 0x51, 0, 0, 0, 0, 0x10],
+                    (32, 128),
+                )),
                 node_port: 30_080,
             },
             router: each([172, 20, 0, 1], [0xfd00, 0x172, 0x20, 0, 0, 0, 0, 1], (24, 64)),

@@ -76,7 +76,8 @@ impl Proxy for Iptables {
             };
             let mut rules = kube_proxy_iptables(services, slices, &options);
             rules.push_str(&remove_stale(&present, &rules));
-            topology::restore(&node.netns, *family, &rules).with_context(|| format!("kube-proxy's rules on {}", node.name))?;
+            topology::restore(&node.netns, *family, &rules)
+                .with_context(|| format!("kube-proxy's rules on {}", node.name))?;
         }
         Ok(())
     }

@@ -11,8 +11,8 @@ use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 use skoop_model::{Family, Protocol, Verdict};
 
-pub use change::{Change, Edit, ObjectPatch, ObjectRef, Place};
 pub(crate) use change::split_name;
+pub use change::{Change, Edit, ObjectPatch, ObjectRef, Place};
 pub(crate) use placeholder::{Values, fill, fill_json};
 
 /// One scenario. Unknown keys are errors.
@@ -158,6 +158,18 @@ impl Scenario {
         };
         paths.iter().map(read).collect()
     }
+}
+
+/// Three scenarios of one cluster that show most in little time.
+///
+/// # Errors
+///
+/// None that a test would not have found.
+pub fn demo_scenarios() -> Result<Vec<Scenario>> {
+    let mut all = Scenario::embedded()?;
+    all.retain(|scenario| embedded::DEMO.contains(&scenario.name.as_str()));
+    all.sort_by_key(|scenario| embedded::DEMO.iter().position(|name| *name == scenario.name));
+    Ok(all)
 }
 
 fn iptables() -> String {

@@ -34,7 +34,8 @@ impl FromStr for Listen {
     type Err = anyhow::Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let form = || format!("`{text}` is no listener: use tcp:ADDRESS:PORT or udp:ADDRESS:PORT, with `,v6only` if wanted");
+        let form =
+            || format!("`{text}` is no listener: use tcp:ADDRESS:PORT or udp:ADDRESS:PORT, with `,v6only` if wanted");
         let (body, v6only) = text.strip_suffix(",v6only").map_or((text, false), |body| (body, true));
         let (protocol, address) = body.split_once(':').with_context(form)?;
         let udp = match protocol {

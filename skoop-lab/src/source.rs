@@ -24,14 +24,18 @@ impl LabSource {
     fn selection(&self, node: &NodeName) -> Option<Selection> {
         let node = self.plan.node(node.as_str()).ok()?;
         let pods = self.plan.pods_on(&node.name).map(|pod| NetnsRef::Name(self.plan.pod_netns(&pod.key)));
-        Some(Selection { host: NetnsRef::Name(self.plan.node_netns(&node.name)), others: Others::These(pods.collect()) })
+        Some(Selection {
+            host: NetnsRef::Name(self.plan.node_netns(&node.name)),
+            others: Others::These(pods.collect()),
+        })
     }
 
     async fn node(&self, node: NodeName) -> Supplied {
         let Some(selection) = self.selection(&node) else {
             return Supplied::Unavailable(Unavailable::new(Reason::NotFound, format!("the lab has no node {node}")));
         };
-        let collected = tokio::task::spawn_blocking(move || local::collect(node, &selection, &Options::default())).await;
+        let collected =
+            tokio::task::spawn_blocking(move || local::collect(node, &selection, &Options::default())).await;
         match collected {
             Ok(Ok(snapshot)) => Supplied::Node(Box::new(snapshot)),
             Ok(Err(error)) => Supplied::Unavailable(Unavailable::new(error.reason(), error.to_string())),

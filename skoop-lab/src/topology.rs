@@ -13,7 +13,7 @@ use skoop_model::Family;
 
 use crate::plan::{NodePlan, Plan, PodPlan};
 
-pub(crate) use build::build;
+pub(crate) use build::{build, restore};
 
 /// Every topology.
 pub const TOPOLOGIES: &[&dyn Topology] = &[&flannel_vxlan::FlannelVxlan];

@@ -63,6 +63,32 @@ pub struct RoutingRule {
     pub action: RuleAction,
 }
 
+impl RoutingRule {
+    /// The rule 0 of a family, without selectors, that looks into the main table: a base to build on.
+    pub fn any(family: Family) -> Self {
+        Self {
+            family,
+            priority: 0,
+            invert: false,
+            src: None,
+            dst: None,
+            iif: None,
+            oif: None,
+            mark: None,
+            tos: None,
+            protocol: None,
+            sports: None,
+            dports: None,
+            uids: None,
+            l3mdev: false,
+            suppress_prefix_length: None,
+            suppress_group: None,
+            unmodelled: Vec::new(),
+            action: RuleAction::Lookup(TableId::MAIN),
+        }
+    }
+}
+
 /// A mark under a mask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MarkMask {

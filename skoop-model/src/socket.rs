@@ -28,7 +28,7 @@ pub struct Socket {
     pub link: Option<IfIndex>,
     /// Owner.
     pub uid: u32,
-    /// Inode, with which a process can be found; 0 for a socket of the kernel's own (a VXLAN device's).
+    /// Inode, with which the process that holds the socket can be found. No process holds one of the kernel's own (a VXLAN device's).
     pub inode: u64,
     /// `SO_MARK`, where the kernel tells it.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -10,6 +10,7 @@ mod select;
 mod source;
 mod table;
 mod trace;
+mod v6;
 
 use std::collections::HashMap;
 
@@ -46,6 +47,9 @@ struct FamilyState {
     tables: Result<HashMap<TableId, Table>, Unavailable>,
     /// The rules are those of a fresh namespace.
     default_rules: bool,
+    /// IPv6 goes by its two first rules until another one is added, even if they are deleted (`fib6_rule_lookup`,
+    /// net/ipv6/fib6_rules.c). These are the two, where some are missing and no other is there.
+    forgotten: Vec<RoutingRule>,
     /// Somebody added a local route by hand (`fib_has_custom_local_routes`).
     custom_local: bool,
 }
@@ -127,8 +131,13 @@ impl FamilyState {
         });
         let routes = || namespace.routes.elements().iter().filter(|route| Family::of(route.dst.addr()) == family);
         let tables = namespace.routes.get().map_err(Clone::clone).map(|_| Table::all(routes()));
+        let defaults = default_rules(family);
+        let is_subset = |rules: &[RoutingRule]| rules.iter().all(|rule| defaults.contains(rule));
+        let default_rules = rules.as_ref().is_ok_and(|rules: &Vec<_>| *rules == defaults);
+        let some_deleted = !default_rules && family == Family::V6 && rules.as_ref().is_ok_and(|rules| is_subset(rules));
         Self {
-            default_rules: rules.as_ref().is_ok_and(|rules| are_default(rules, family)),
+            default_rules,
+            forgotten: if some_deleted { defaults } else { Vec::new() },
             rules,
             tables,
             custom_local: routes()
@@ -153,14 +162,10 @@ impl FamilyState {
     }
 }
 
-/// Whether the rules are those of a fresh namespace (`fib_default_rules_init`, net/ipv4/fib_rules.c;
-/// `fib6_rules_net_init_ops`, net/ipv6/fib6_rules.c).
-fn are_default(rules: &[RoutingRule], family: Family) -> bool {
-    let wanted: &[(u32, TableId)] = match family {
-        Family::V4 => &[(0, TableId::LOCAL), (32_766, TableId::MAIN), (32_767, TableId::DEFAULT)],
-        Family::V6 => &[(0, TableId::LOCAL), (32_766, TableId::MAIN)],
-    };
-    let plain = |priority, table| RoutingRule {
+/// The rules of a fresh namespace (`fib_default_rules_init`, net/ipv4/fib_rules.c; `fib6_rules_net_init_ops`,
+/// net/ipv6/fib6_rules.c).
+fn default_rules(family: Family) -> Vec<RoutingRule> {
+    let plain = |(priority, table)| RoutingRule {
         family,
         priority,
         invert: false,
@@ -180,7 +185,9 @@ fn are_default(rules: &[RoutingRule], family: Family) -> bool {
         unmodelled: Vec::new(),
         action: RuleAction::Lookup(table),
     };
-    rules.iter().eq(wanted.iter().map(|(priority, table)| plain(*priority, *table)).collect::<Vec<_>>().iter())
+    let rules = [(0, TableId::LOCAL), (32_766, TableId::MAIN), (32_767, TableId::DEFAULT)];
+    let count = if family == Family::V4 { 3 } else { 2 };
+    rules.into_iter().take(count).map(plain).collect()
 }
 
 /// The destination is taken to be on the link of `device`.

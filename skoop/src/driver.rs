@@ -7,6 +7,7 @@
 mod drive;
 mod error;
 mod local;
+mod recorder;
 
 use async_trait::async_trait;
 
@@ -15,6 +16,7 @@ use crate::engine::{Supplied, Want};
 pub use drive::diagnose;
 pub use error::DriverError;
 pub use local::LocalHost;
+pub use recorder::Recorder;
 
 /// Where facts come from: a live cluster, this host, a bundle, a lab. Two embedders' worth of world in one method.
 #[cfg_attr(test, mockall::automock)]
@@ -22,6 +24,13 @@ pub use local::LocalHost;
 pub trait Source: Send + Sync {
     /// Fetches one fact. A failure is a [`Supplied::Unavailable`]: it spoils that fact, never the run.
     async fn fetch(&self, want: &Want) -> Supplied;
+}
+
+#[async_trait]
+impl<S: Source + ?Sized> Source for Box<S> {
+    async fn fetch(&self, want: &Want) -> Supplied {
+        (**self).fetch(want).await
+    }
 }
 
 /// Hears what is going on. Both methods do nothing unless implemented.

@@ -6,4 +6,7 @@ pub mod engine;
 pub mod findings;
 pub mod render;
 
+#[cfg(any(feature = "live", feature = "bundle"))]
+pub use skoop_collect as collect;
 pub use skoop_model as model;
+pub use skoop_sim as sim;

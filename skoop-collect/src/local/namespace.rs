@@ -36,7 +36,7 @@ pub(super) fn read(id: NetnsId, role: HostRole, means: &Means) -> (NamespaceSnap
     let vxlans: BTreeSet<_> =
         snapshot.links.elements().iter().filter(|link| is_vxlan(link)).map(|link| link.index).collect();
     snapshot.fdb = route.item(|netlink| neighbours::read_fdb(netlink, &vxlans));
-    let _ = sysctls::read(std::iter::empty());
+    snapshot.sysctls = item(|| sysctls::read(snapshot.links.elements().iter().map(|link| link.name.as_str())));
     snapshot.sockets = item(|| sockets::read(&means.modules));
     snapshot.netfilter = dumps.map_or_else(NetfilterDumps::not_collected, netfilter::Pending::finish);
     (snapshot, foreign)

@@ -186,7 +186,7 @@ impl Survey {
             }
         }
         if denied > 0 {
-            let detail = format!("the network namespaces of {denied} processes: run as root to see them");
+            let detail = format!("the network namespaces of {denied} processes: seeing them takes CAP_SYS_PTRACE");
             self.unseen.push(Unavailable::new(Reason::Permission, detail));
         }
     }

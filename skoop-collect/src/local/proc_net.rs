@@ -77,7 +77,8 @@ mod tests {
              \x20  1: 0100007F:1F90 0100007F:D431 01 00000000:00000000 00:00000000 00000000     0        0 4243 1 0 20 4\n"
         );
         let sockets = parse(&tcp, Protocol::TCP).expect("a table");
-        let [listener] = sockets.as_slice() else { panic!("one listener: {sockets:?}") };
+        assert_eq!(sockets.len(), 1, "one listener");
+        let listener = sockets.first().expect("a listener");
         assert_eq!((listener.address.to_string().as_str(), listener.port), ("127.0.0.1", Port(8080)));
         assert_eq!((listener.uid, listener.inode, listener.state), (1000, 4242, SocketState::Listen));
 

@@ -89,24 +89,24 @@ fn parse(payload: &[u8], family: Family) -> Result<RoutingRule, DecodeError> {
         unmodelled: Vec::new(),
         action: RuleAction::Nop,
     };
-    let (mut table, mut goto, mut mark, mut mask) = (u32::from(header.table), 0, None, None);
+    let (mut table, mut target, mut mark, mut bits) = (u32::from(header.table), 0, None, None);
     for attribute in message.attributes {
         match attribute {
             RuleAttribute::Source(address) => rule.src = Some(prefix(address, header.src_len)?),
             RuleAttribute::Destination(address) => rule.dst = Some(prefix(address, header.dst_len)?),
             RuleAttribute::Table(number) => table = number,
-            RuleAttribute::Goto(priority) => goto = priority,
+            RuleAttribute::Goto(priority) => target = priority,
             RuleAttribute::FwMark(value) => mark = Some(value),
-            RuleAttribute::FwMask(value) => mask = Some(value),
+            RuleAttribute::FwMask(value) => bits = Some(value),
             other => selector(&mut rule, other),
         }
     }
-    if mark.is_some() || mask.is_some() {
-        rule.mark = Some(MarkMask { value: Mark(mark.unwrap_or(0)), mask: Mark(mask.unwrap_or(u32::MAX)) });
+    if mark.is_some() || bits.is_some() {
+        rule.mark = Some(MarkMask { value: Mark(mark.unwrap_or(0)), mask: Mark(bits.unwrap_or(u32::MAX)) });
     }
     rule.action = match header.action {
         Action::ToTable => RuleAction::Lookup(TableId(table)),
-        Action::Goto => RuleAction::Goto(goto),
+        Action::Goto => RuleAction::Goto(target),
         Action::Nop => RuleAction::Nop,
         Action::Blackhole => RuleAction::Blackhole,
         Action::Unreachable => RuleAction::Unreachable,

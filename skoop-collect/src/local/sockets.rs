@@ -100,9 +100,31 @@ fn from_procfs(protocol: Protocol, family: Family) -> Result<Vec<Socket>, Unavai
 
 #[cfg(test)]
 mod tests {
+    use std::net::{TcpListener, UdpSocket};
+
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn procfs_tells_the_same_sockets_as_the_kernel() {
+        let tcp = TcpListener::bind("127.0.0.1:0").expect("a socket");
+        let udp = UdpSocket::bind("[::1]:0").expect("a socket");
+        let mut netlink = Netlink::open("open", NETLINK_SOCK_DIAG).expect("sock_diag");
+        for (protocol, address) in
+            [(Protocol::TCP, tcp.local_addr().expect("bound")), (Protocol::UDP, udp.local_addr().expect("bound"))]
+        {
+            let family = Family::of(address.ip());
+            let find = |sockets: Vec<Socket>| {
+                let mut found = sockets.into_iter().filter(|socket| socket.port.0 == address.port());
+                // What only the kernel's own answer tells.
+                found.next().map(|socket| Socket { v6only: None, link: None, mark: None, ..socket })
+            };
+            let asked = find(ask(&mut netlink, protocol, family).expect("an answer"));
+            assert!(asked.as_ref().is_some_and(|socket| socket.address == address.ip()), "{asked:?}");
+            assert_eq!(asked, find(from_procfs(protocol, family).expect("a table")));
+        }
+    }
 
     proptest! {
         #[test]

@@ -1,10 +1,11 @@
 //! Sysctls that forwarding reads. `/proc/sys/net` follows the namespace of the reading thread (`net_ctl_root` in
 //! `net/sysctl_net.c`).
 
-use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use rustix::fs::{Mode, OFlags, open, openat};
-use skoop_model::{Family, Sysctls, Unavailable};
+use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::io::Errno;
+use skoop_model::{Sysctls, Unavailable};
 
 /// Below `net/ipv4/conf/DEVICE`.
 const DEVICE_V4: [&str; 15] = [
@@ -29,64 +30,68 @@ const DEVICE_V4: [&str; 15] = [
 const DEVICE_V6: [&str; 6] =
     ["accept_ra", "accept_source_route", "disable_ipv6", "forwarding", "ignore_routes_with_linkdown", "proxy_ndp"];
 
-/// Of the namespace.
-const NAMESPACE: [&str; 29] = [
-    "net/bridge/bridge-nf-call-arptables",
-    "net/bridge/bridge-nf-call-ip6tables",
-    "net/bridge/bridge-nf-call-iptables",
-    "net/bridge/bridge-nf-filter-vlan-tagged",
-    "net/bridge/bridge-nf-pass-vlan-input-dev",
-    "net/ipv4/fib_multipath_hash_policy",
-    "net/ipv4/fwmark_reflect",
-    "net/ipv4/icmp_echo_ignore_all",
-    "net/ipv4/ip_default_ttl",
-    "net/ipv4/ip_forward",
-    "net/ipv4/ip_forward_use_pmtu",
-    "net/ipv4/ip_local_port_range",
-    "net/ipv4/ip_no_pmtu_disc",
-    "net/ipv4/ip_nonlocal_bind",
-    "net/ipv4/neigh/default/gc_thresh1",
-    "net/ipv4/neigh/default/gc_thresh2",
-    "net/ipv4/neigh/default/gc_thresh3",
-    "net/ipv4/tcp_fwmark_accept",
-    "net/ipv4/tcp_l3mdev_accept",
-    "net/ipv4/udp_l3mdev_accept",
-    "net/ipv6/bindv6only",
-    "net/ipv6/fib_multipath_hash_policy",
-    "net/ipv6/ip_nonlocal_bind",
-    "net/ipv6/fwmark_reflect",
-    "net/ipv6/icmp/echo_ignore_all",
-    "net/netfilter/nf_conntrack_count",
-    "net/netfilter/nf_conntrack_max",
-    "net/netfilter/nf_conntrack_tcp_be_liberal",
-    "net/netfilter/nf_conntrack_tcp_loose",
+/// Of the namespace, by directory below `net`.
+const NAMESPACE: [(&str, &[&str]); 4] = [
+    (
+        "bridge",
+        &[
+            "bridge-nf-call-arptables",
+            "bridge-nf-call-ip6tables",
+            "bridge-nf-call-iptables",
+            "bridge-nf-filter-vlan-tagged",
+            "bridge-nf-pass-vlan-input-dev",
+        ],
+    ),
+    (
+        "ipv4",
+        &[
+            "fib_multipath_hash_policy",
+            "fwmark_reflect",
+            "icmp_echo_ignore_all",
+            "ip_default_ttl",
+            "ip_forward",
+            "ip_forward_use_pmtu",
+            "ip_local_port_range",
+            "ip_no_pmtu_disc",
+            "ip_nonlocal_bind",
+            "neigh/default/gc_thresh1",
+            "neigh/default/gc_thresh2",
+            "neigh/default/gc_thresh3",
+            "tcp_fwmark_accept",
+            "tcp_l3mdev_accept",
+            "udp_l3mdev_accept",
+        ],
+    ),
+    (
+        "ipv6",
+        &["bindv6only", "fib_multipath_hash_policy", "fwmark_reflect", "icmp/echo_ignore_all", "ip_nonlocal_bind"],
+    ),
+    ("netfilter", &["nf_conntrack_count", "nf_conntrack_max", "nf_conntrack_tcp_be_liberal", "nf_conntrack_tcp_loose"]),
 ];
 
 /// The longest of these values is two numbers.
 const VALUE_BYTES: usize = 128;
 
 /// The sysctls of the namespace and of each of `devices`. Those that the kernel lacks are absent.
+///
+/// Each directory of the namespace is looked up once and then walked from: `ipv4` and its like hang for all namespaces in one place
+/// of the kernel's name cache, which compares them one by one (`proc_sys_compare` in `fs/proc/proc_sysctl.c`).
 pub(super) fn read<'a>(devices: impl Iterator<Item = &'a str>) -> Result<Sysctls, Unavailable> {
+    let devices: Vec<_> = ["all", "default"].into_iter().chain(devices.filter(|name| is_path_safe(name))).collect();
     let mut reader = Reader { values: Vec::new(), failure: None };
-    let root = match open("/proc/sys", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()) {
-        Ok(root) => root,
-        Err(errno) => return Err(super::unavailable("open /proc/sys", &errno.into())),
-    };
-    for path in NAMESPACE {
-        reader.read(&root, path, || path.to_owned());
-    }
-    for device in ["all", "default"].into_iter().chain(devices.filter(|name| is_path_safe(name))) {
-        for family in Family::ALL {
-            let names: &[&str] = if family == Family::V4 { &DEVICE_V4 } else { &DEVICE_V6 };
-            let directory = format!("net/{}/conf/{device}", family.sysctl_name());
-            // One walk of the long path for all values below it.
-            match openat(&root, &directory, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()) {
-                Ok(directory) => {
-                    for name in names {
-                        reader.read(&directory, name, || Sysctls::device_path(family, device, name));
-                    }
-                }
-                Err(errno) => reader.fail(&directory, errno.into()),
+    for (directory, names) in NAMESPACE {
+        let path = format!("net/{directory}");
+        let Some(base) = reader.directory(CWD, &format!("/proc/sys/{path}"), &path) else { continue };
+        reader.read_all(&base, &path, names);
+        let of_device: &[&str] = match directory {
+            "ipv4" => &DEVICE_V4,
+            "ipv6" => &DEVICE_V6,
+            _ => continue,
+        };
+        for device in &devices {
+            let (below, path) = (format!("conf/{device}"), format!("{path}/conf/{device}"));
+            if let Some(base) = reader.directory(base.as_fd(), &below, &path) {
+                reader.read_all(&base, &path, of_device);
             }
         }
     }
@@ -102,22 +107,31 @@ struct Reader {
 }
 
 impl Reader {
-    fn read(&mut self, directory: &impl rustix::fd::AsFd, name: &str, path: impl Fn() -> String) {
-        let mut buffer = [0; VALUE_BYTES];
-        let read = openat(directory, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
-            .and_then(|file| rustix::io::read(file, &mut buffer));
-        match read {
-            Ok(length) => {
-                let text = String::from_utf8_lossy(buffer.get(..length).unwrap_or_default());
-                self.values.push((path(), text.trim().to_owned()));
+    fn directory(&mut self, base: BorrowedFd<'_>, below: &str, path: &str) -> Option<OwnedFd> {
+        openat(base, below, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+            .map_err(|errno| self.fail(path, errno))
+            .ok()
+    }
+
+    fn read_all(&mut self, base: &OwnedFd, path: &str, names: &[&str]) {
+        for name in names {
+            let mut buffer = [0; VALUE_BYTES];
+            let read = openat(base, *name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+                .and_then(|file| rustix::io::read(file, &mut buffer));
+            let path = format!("{path}/{name}");
+            match read {
+                Ok(length) => {
+                    let text = String::from_utf8_lossy(buffer.get(..length).unwrap_or_default());
+                    self.values.push((path, text.trim().to_owned()));
+                }
+                Err(errno) => self.fail(&path, errno),
             }
-            Err(errno) => self.fail(&path(), errno.into()),
         }
     }
 
-    fn fail(&mut self, path: &str, error: io::Error) {
-        if error.kind() != io::ErrorKind::NotFound && self.failure.is_none() {
-            self.failure = Some(super::unavailable(&format!("read /proc/sys/{path}"), &error));
+    fn fail(&mut self, path: &str, errno: Errno) {
+        if errno != Errno::NOENT && self.failure.is_none() {
+            self.failure = Some(super::unavailable(&format!("read /proc/sys/{path}"), &errno.into()));
         }
     }
 }
@@ -130,6 +144,8 @@ fn is_path_safe(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use skoop_model::Family;
+
     use super::*;
 
     #[test]

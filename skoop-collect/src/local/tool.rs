@@ -14,7 +14,7 @@ use skoop_model::{Reason, Unavailable};
 
 /// What a tool says about its failure is cut here.
 const STDERR_BYTES: usize = 16 << 10;
-const CHUNK_BYTES: usize = 64 << 10;
+const CHUNK_BYTES: usize = 16 << 10;
 
 /// Where tools are and what they may take.
 #[derive(Debug, Clone)]

@@ -9,6 +9,26 @@ use crate::scenario::{Change, Edit, Place, fill, fill_json};
 use crate::servers::Listen;
 
 impl Lab {
+    /// A change for people, with its placeholders filled in: `bridge fdb del …   # in node/node-1`.
+    ///
+    /// # Errors
+    ///
+    /// A placeholder that stands for nothing.
+    pub fn describe(&self, change: &Change) -> Result<String> {
+        match change {
+            Change::Run { place, argv } => {
+                let argv = argv.iter().map(|word| fill(word, self)).collect::<Result<Vec<_>>>()?;
+                Ok(format!("{}   # in {place}", argv.join(" ")))
+            }
+            Change::Objects { edit, .. } => Ok(match edit {
+                Some(Edit::Patch(patch)) => format!("patch {} {}", patch.kind, patch.name),
+                Some(Edit::Delete(object)) => format!("delete {} {}", object.kind, object.name),
+                Some(Edit::Create(_)) => "create an object".to_owned(),
+                None => "let kube-proxy follow".to_owned(),
+            }),
+        }
+    }
+
     pub(super) fn change(&self, change: &Change) -> Result<()> {
         match change {
             Change::Run { place, argv } => {
@@ -31,7 +51,9 @@ impl Lab {
                 let listens = listens.iter().map(|text| text.parse()).collect::<Result<Vec<Listen>>>()?;
                 self.listen(&netns, &listens)
             }
-            [lab, ..] if lab == "lab" => bail!("`{}` is no command of the lab: there is `lab listen …`", argv.join(" ")),
+            [lab, ..] if lab == "lab" => {
+                bail!("`{}` is no command of the lab: there is `lab listen …`", argv.join(" "))
+            }
             argv => command::run(Some(&netns), argv, None).map(drop),
         }
     }

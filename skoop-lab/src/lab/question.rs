@@ -68,7 +68,9 @@ impl Lab {
         let parse = |text: String| text.parse().with_context(|| format!("`{text}` is no address"));
         match to.split_once('/') {
             Some(("svc", service)) => match &ask.node {
-                Some(node) => Ok((parse(value("ip", node)?)?, value("nodeport", service)?.parse().context("a node port")?)),
+                Some(node) => {
+                    Ok((parse(value("ip", node)?)?, value("nodeport", service)?.parse().context("a node port")?))
+                }
                 None if ask.external => Ok((parse(value("lbip", service)?)?, port)),
                 None => Ok((parse(value("ip", &format!("svc/{service}"))?)?, port)),
             },

@@ -85,7 +85,9 @@ impl Lab {
         let place = match finding.namespace.as_str() {
             "host" => Place::Node(finding.node.clone()),
             pod if pod.starts_with("pod/") => pod.parse()?,
-            other => bail!("{} is about namespace `{other}` of {}, which is none of the lab's", finding.code, finding.node),
+            other => {
+                bail!("{} is about namespace `{other}` of {}, which is none of the lab's", finding.code, finding.node)
+            }
         };
         self.netns(&place)
     }

@@ -33,7 +33,8 @@ impl Intent {
                     intent.services.push(service(&read));
                 }
                 Some("EndpointSlice") => {
-                    let read = serde_json::from_value(object.clone()).with_context(|| format!("endpoint slice {name}"))?;
+                    let read =
+                        serde_json::from_value(object.clone()).with_context(|| format!("endpoint slice {name}"))?;
                     intent.slices.push(slice(&read));
                 }
                 _ => {}
@@ -72,7 +73,12 @@ fn service(object: &core::Service) -> Service {
         client_ip_affinity_seconds: affinity.then(|| timeout.map_or(10_800, i32::unsigned_abs)),
         external_traffic_policy: local(spec.external_traffic_policy.as_ref()),
         internal_traffic_policy: local(spec.internal_traffic_policy.as_ref()),
-        source_ranges: spec.load_balancer_source_ranges.unwrap_or_default().iter().filter_map(|net| net.parse().ok()).collect(),
+        source_ranges: spec
+            .load_balancer_source_ranges
+            .unwrap_or_default()
+            .iter()
+            .filter_map(|net| net.parse().ok())
+            .collect(),
         health_check_node_port: spec.health_check_node_port.map(port),
         publish_not_ready: spec.publish_not_ready_addresses.unwrap_or_default(),
     }

@@ -34,9 +34,9 @@ pub(super) fn endpoint(port_name: &str, protocol: Protocol, endpoint: &str) -> S
 
 /// FNV-1a, 128 bits, upper 80 of them as base32.
 fn letters(text: &str) -> String {
-    let hash = text
-        .bytes()
-        .fold(0x6c62_272e_07bb_0142_62b8_2175_6295_c58d_u128, |hash, byte| (hash ^ u128::from(byte)).wrapping_mul(0x0100_0000_0000_0000_0000_013b));
+    let hash = text.bytes().fold(0x6c62_272e_07bb_0142_62b8_2175_6295_c58d_u128, |hash, byte| {
+        (hash ^ u128::from(byte)).wrapping_mul(0x0100_0000_0000_0000_0000_013b)
+    });
     // The last bytes stir only the lower bits much: fold the halves.
     let hash = hash ^ (hash << 64);
     let letter = |index: u32| ALPHABET.get((hash >> (123 - 5 * index)) as usize & 31).copied().unwrap_or(b'A');
@@ -51,8 +51,9 @@ mod tests {
 
     #[test]
     fn names_fit_into_a_chain_name_and_do_not_meet() {
-        let names: BTreeSet<String> =
-            (0..20_000).map(|number| endpoint("default/web:http", Protocol::TCP, &format!("10.244.1.2:{number}"))).collect();
+        let names: BTreeSet<String> = (0..20_000)
+            .map(|number| endpoint("default/web:http", Protocol::TCP, &format!("10.244.1.2:{number}")))
+            .collect();
         assert_eq!(names.len(), 20_000);
         // XT_EXTENSION_MAXNAMELEN is 29 with its end.
         assert!(names.iter().all(|name| name.len() == 25));

@@ -32,3 +32,6 @@ files! {
     "svc-one-of-three-dead",
     "svc-proxy-stale",
 }
+
+/// Scenarios that share one cluster and show most in little time: the underlay, a node, a service.
+pub(super) const DEMO: [&str; 3] = ["node-fdb-missing", "node-ip-forward-off", "svc-one-of-three-dead"];

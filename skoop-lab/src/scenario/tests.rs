@@ -47,7 +47,8 @@ fn unknown_and_contradicting_keys_are_errors() {
         let error = with(more).expect_err(more);
         assert!(error.contains("scenario test") && error.contains(named), "{more}: {error}");
     }
-    for (from, to) in [("topology = \"flannel-vxlan\"", ""), ("port = 80", "port = 80000"), ("port = 80", "family = 4")] {
+    for (from, to) in [("topology = \"flannel-vxlan\"", ""), ("port = 80", "port = 80000"), ("port = 80", "family = 4")]
+    {
         assert!(Scenario::parse(&FDB.replace(from, to), "test").is_err(), "{to}");
     }
     assert!(Scenario::parse(&format!("family = 5\n{FDB}"), "test").is_err());
@@ -56,7 +57,9 @@ fn unknown_and_contradicting_keys_are_errors() {
 
 #[test]
 fn api_objects_are_changed_by_kind_and_name() {
-    let text = format!("{FDB}[[heal]]\npatch = {{kind = \"Service\", name = \"default/web\", spec = {{type = \"ClusterIP\"}}}}\nsync = true\n");
+    let text = format!(
+        "{FDB}[[heal]]\npatch = {{kind = \"Service\", name = \"default/web\", spec = {{type = \"ClusterIP\"}}}}\nsync = true\n"
+    );
     let scenario = Scenario::parse(&text, "test").expect("a scenario");
     let [Change::Objects { edit: Some(change::Edit::Patch(patch)), sync: true }] = scenario.heal.as_slice() else {
         panic!("{:?}", scenario.heal);

@@ -62,7 +62,7 @@ pub(crate) fn restore(namespace: &str, family: Family, rules: &str) -> Result<()
 }
 
 /// Writes values under `/proc/sys`, which shows those of the namespace of the thread that opens it.
-pub(crate) fn write_sysctls(namespace: &str, values: &[(String, String)]) -> Result<()> {
+fn write_sysctls(namespace: &str, values: &[(String, String)]) -> Result<()> {
     if values.is_empty() {
         return Ok(());
     }

@@ -1,25 +1,10 @@
-//! One next hop out of several, and IPv6's choice among routes of one prefix.
+//! One next hop out of several.
 
-use std::net::IpAddr;
+use skoop_model::{Family, NeighbourState, NextHop, Protocol, Route, RouteKind, RoutingRule, Unseen};
 
-use skoop_model::{
-    Family, IfIndex, NeighbourState, NextHop, Packet, Protocol, Route, RouteKind, RoutingRule, Sysctls, Unseen,
-};
-
-use super::rules::{Hit, LOOPBACK, Selected};
-use super::table::{Table, holds};
-use super::{Fib, Flow, Found, Lookup};
+use super::rules::Selected;
+use super::{Fib, Flow, Found};
 use crate::Forks;
-
-/// How strictly IPv6 looks (`RT6_LOOKUP_F_*`, include/net/ip6_route.h).
-#[derive(Clone, Copy)]
-struct Strict {
-    /// The device wanted, and whether another one is out of the question (`RT6_LOOKUP_F_IFACE`).
-    device: Option<IfIndex>,
-    only_device: bool,
-    /// Gateways known to be unreachable are passed over (`RT6_LOOKUP_F_REACHABLE`).
-    reachable: bool,
-}
 
 /// Where the hash of a flow falls.
 #[derive(Clone, Copy, PartialEq)]
@@ -73,13 +58,10 @@ impl Fib {
         let alive: Vec<&NextHop> = route.nexthops.iter().filter(|hop| !hop.dead).collect();
         let check = route.nexthop_id.is_some() || self.number("net/ipv4/fib_multipath_use_neigh") == Some(1);
         let good: Vec<bool> = alive.iter().map(|hop| !check || self.is_good(hop)).collect();
-        let own: Vec<bool> = alive
-            .iter()
-            .zip(&good)
-            .map(|(hop, good)| {
-                *good && route.nexthop_id.is_none() && flow.src.is_some() && self.hop_source(route, hop) == flow.src
-            })
-            .collect();
+        // What came in by a device has no such preference: `ip_mkroute_input` gives no source.
+        let prefers = flow.iif.is_none() && flow.src.is_some() && route.nexthop_id.is_none();
+        let is_own = |hop: &NextHop| prefers && self.hop_source(route, hop) == flow.src;
+        let own: Vec<bool> = alive.iter().zip(&good).map(|(hop, good)| *good && is_own(hop)).collect();
         let eligible = if own.contains(&true) { own } else { good };
         thresholds(&alive, &eligible)
     }
@@ -153,7 +135,7 @@ impl Fib {
         self.neighbour_state(hop).is_none_or(NeighbourState::is_valid)
     }
 
-    fn neighbour_state(&self, hop: &NextHop) -> Option<NeighbourState> {
+    pub(super) fn neighbour_state(&self, hop: &NextHop) -> Option<NeighbourState> {
         let gateway = hop.gateway?;
         let of_hop =
             |entry: &&skoop_model::Neighbour| !entry.proxy && entry.address == gateway && Some(entry.link) == hop.link;
@@ -171,105 +153,6 @@ impl Fib {
     pub(super) fn number(&self, path: &str) -> Option<i64> {
         self.sysctls.number(path)
     }
-
-    /// `fib6_table_lookup`, net/ipv6/route.c.
-    pub(super) fn table_lookup_v6<'a>(&'a self, table: &'a Table, flow: &Flow) -> Hit<'a> {
-        let strict = self.strict(flow);
-        let find = |strict: Strict| {
-            table.matching(flow.dst).find_map(|(bits, peers)| {
-                let (route, nexthop) = self.best_v6(peers, flow, strict)?;
-                Some((route, nexthop, bits, peers))
-            })
-        };
-        // First without gateways that are known to be unreachable, whatever the prefix; then with them.
-        let relaxed = Strict { reachable: false, ..strict };
-        let Some((route, nexthop, bits, peers)) =
-            find(strict).or_else(|| if strict.reachable { find(relaxed) } else { None })
-        else {
-            return Hit::Miss;
-        };
-        match route.kind {
-            RouteKind::Blackhole | RouteKind::Unreachable | RouteKind::Prohibit => Hit::Refused(route),
-            RouteKind::Throw => Hit::Throw(route),
-            _ if !route.unmodelled.is_empty() => Hit::Unknown(self.unmodelled_route(route)),
-            _ => Hit::Route(Selected { route, nexthop, bits, peers }),
-        }
-    }
-
-    /// The best of the routes of one prefix (`find_rr_leaf`, net/ipv6/route.c): among those of the smallest metric, else among
-    /// all others.
-    fn best_v6<'a>(&self, peers: &'a [Route], flow: &Flow, strict: Strict) -> Option<(&'a Route, Option<&'a NextHop>)> {
-        let longest = peers.iter().filter(|route| source_fits(route, flow)).map(source_length).max()?;
-        let fitting = |route: &&Route| source_fits(route, flow) && source_length(route) == longest;
-        let metric = peers.iter().find(fitting)?.metric;
-        let best = |first: bool| {
-            let mut best: Option<(u8, &Route, Option<&NextHop>)> = None;
-            for route in peers.iter().filter(fitting).filter(|route| (route.metric == metric) == first) {
-                for nexthop in hops(route) {
-                    if let Some(score) = self.score(route, nexthop, strict)
-                        && best.is_none_or(|(highest, ..)| score > highest)
-                    {
-                        best = Some((score, route, nexthop));
-                    }
-                }
-            }
-            best
-        };
-        best(true).or_else(|| best(false)).map(|(_, route, nexthop)| (route, nexthop))
-    }
-
-    /// `rt6_score_route`, net/ipv6/route.c, with `CONFIG_IPV6_ROUTER_PREF`; none if the next hop is out of the question.
-    fn score(&self, route: &Route, nexthop: Option<&NextHop>, strict: Strict) -> Option<u8> {
-        if nexthop.is_some_and(|hop| hop.dead) {
-            return None;
-        }
-        let refuses = matches!(
-            route.kind,
-            RouteKind::Blackhole | RouteKind::Unreachable | RouteKind::Prohibit | RouteKind::Throw
-        );
-        // A route that refuses belongs to the loopback device.
-        let device = if refuses { Some(LOOPBACK) } else { nexthop.and_then(|hop| hop.link) };
-        let right_device = strict.device.is_none() || strict.device == device;
-        if !right_device && strict.only_device {
-            return None;
-        }
-        let failed = || nexthop.and_then(|hop| self.neighbour_state(hop)) == Some(NeighbourState::Failed);
-        if strict.reachable && !refuses && failed() {
-            return None;
-        }
-        Some(if right_device { 2 } else { 0 })
-    }
-
-    /// `ip6_route_output_flags`, `ip6_route_input_lookup` and `ip6_pol_route`, net/ipv6/route.c.
-    fn strict(&self, flow: &Flow) -> Strict {
-        let forwarding = Sysctls::device_path(Family::V6, "all", "forwarding");
-        Strict {
-            device: flow.iif.or(flow.oif),
-            only_device: needs_device(flow.dst) || (flow.iif.is_none() && flow.oif.is_some()),
-            reachable: self.number(&forwarding) == Some(0),
-        }
-    }
-}
-
-/// `rt6_need_strict`, include/net/ip6_route.h.
-fn needs_device(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(_) => false,
-        IpAddr::V6(address) => address.is_multicast() || address.is_unicast_link_local() || address.is_loopback(),
-    }
-}
-
-fn hops(route: &Route) -> impl Iterator<Item = Option<&NextHop>> {
-    let none = route.nexthops.is_empty().then_some(None);
-    route.nexthops.iter().map(Some).chain(none)
-}
-
-fn source_length(route: &Route) -> u8 {
-    route.src.map_or(0, |src| src.prefix_len())
-}
-
-fn source_fits(route: &Route, flow: &Flow) -> bool {
-    route.src.is_none_or(|net| net.prefix_len() == 0 || flow.src.is_some_and(|src| holds(&net, src)))
 }
 
 /// Hash thresholds by weight: the share of a next hop that is not eligible falls to the next eligible one, and from the last to
@@ -290,22 +173,4 @@ fn thresholds<'a>(hops: &[&'a NextHop], eligible: &[bool]) -> Vec<(&'a NextHop, 
         *share += waiting;
     }
     shares
-}
-
-impl Fib {
-    /// The source that `masquerade` gives packets that leave by `out`: for IPv4 `inet_select_addr` towards the next hop, for IPv6
-    /// the source that this host would choose (net/netfilter/nf_nat_masquerade.c).
-    pub fn masquerade_address(&self, out: IfIndex, packet: &Packet) -> Option<IpAddr> {
-        match packet.family() {
-            Family::V4 => {
-                let flow = Flow { src: None, oif: Some(out), ..Flow::of(packet) };
-                let next_hop = match self.lookup(&flow, &mut Forks::first()) {
-                    Lookup::Found(found) => found.gateway().filter(IpAddr::is_ipv4).unwrap_or(packet.dst),
-                    _ => packet.dst,
-                };
-                self.select_address(Some(out), Some(next_hop), 0)
-            }
-            Family::V6 => self.select_address_v6(Some(out), packet.dst),
-        }
-    }
 }

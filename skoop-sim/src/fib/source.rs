@@ -3,9 +3,10 @@
 use std::cmp::Reverse;
 use std::net::{IpAddr, Ipv6Addr};
 
-use skoop_model::{Address, Family, IfIndex, NextHop, Route, RouteKind, RouteScope};
+use skoop_model::{Address, Family, IfIndex, NextHop, Packet, Route, RouteKind, RouteScope};
 
-use super::{Fib, Flow, Found};
+use super::{Fib, Flow, Found, Lookup};
+use crate::Forks;
 
 impl Fib {
     /// The source address of a packet that this host sends along `found`, where the sender chose none; none if no address fits.
@@ -23,6 +24,22 @@ impl Fib {
             (Family::V4, Some(hop)) => self.hop_source(found.route, hop),
             (Family::V4, None) => None,
             (Family::V6, hop) => self.select_address_v6(hop.and_then(|hop| hop.link), flow.dst),
+        }
+    }
+
+    /// The source that `masquerade` gives packets that leave by `out`: for IPv4 `inet_select_addr` towards the next hop, for IPv6
+    /// the source that this host would choose (net/netfilter/nf_nat_masquerade.c).
+    pub fn masquerade_address(&self, out: IfIndex, packet: &Packet) -> Option<IpAddr> {
+        match packet.family() {
+            Family::V4 => {
+                let flow = Flow { src: None, oif: Some(out), ..Flow::of(packet) };
+                let next_hop = match self.lookup(&flow, &mut Forks::first()) {
+                    Lookup::Found(found) => found.gateway().filter(IpAddr::is_ipv4).unwrap_or(packet.dst),
+                    _ => packet.dst,
+                };
+                self.select_address(Some(out), Some(next_hop), 0)
+            }
+            Family::V6 => self.select_address_v6(Some(out), packet.dst),
         }
     }
 

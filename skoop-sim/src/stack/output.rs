@@ -43,7 +43,8 @@ impl Walker<'_, '_> {
                 }
             }
         }
-        if self.origin.is_none() {
+        // Later stages send too: the outer packets of tunnels.
+        if self.is_first_stage() {
             self.origin = Some(skb.packet.clone());
         }
         let mut out = self.out_device_of(&skb.packet, &found)?;

@@ -102,6 +102,11 @@ impl<'a, 'f> Walker<'a, 'f> {
         Err(self.stop(Stage::Routing, device, &skb.packet, Stop::Loop, evidence))
     }
 
+    /// Whether the packet has passed no other stage yet.
+    pub fn is_first_stage(&self) -> bool {
+        self.stages == 1
+    }
+
     /// Records a step that changes nothing.
     pub fn pass(&mut self, stage: Stage, device: Option<IfIndex>, packet: &Packet, decision: String, by: Evidence) {
         self.step(stage, device, packet.clone(), Some(packet.clone()), decision, by);

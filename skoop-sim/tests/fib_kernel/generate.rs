@@ -39,6 +39,7 @@ const DEVICES: [&str; 4] = ["v0", "v1", "v2", "v3"];
 
 /// A node, as commands.
 pub(crate) struct Node {
+    pub(crate) links: Vec<String>,
     pub(crate) commands: Vec<String>,
     pub(crate) sysctls: Vec<(String, i64)>,
 }
@@ -94,15 +95,15 @@ impl FlowText {
 impl Node {
     /// Four devices that are up, and these commands.
     pub(crate) fn with_commands(commands: &[&str]) -> Self {
-        let mut all = links(&mut Random::new(0), 0);
-        all.extend(commands.iter().map(|command| (*command).to_owned()));
-        Self { commands: all, sysctls: Vec::new() }
+        let commands = commands.iter().map(|command| (*command).to_owned()).collect();
+        Self { links: links(&mut Random::new(0), 0), commands, sysctls: Vec::new() }
     }
 
     pub(crate) fn random(seed: u64) -> Self {
         let mut random = Random::new(seed);
         let random = &mut random;
-        let mut commands = links(random, 8);
+        let links = links(random, 8);
+        let mut commands = Vec::new();
         for v6 in [false, true] {
             addresses(random, v6, &mut commands);
             nexthops(random, v6, &mut commands);
@@ -113,7 +114,7 @@ impl Node {
                 rules(random, v6, &mut commands);
             }
         }
-        Self { commands, sysctls: sysctls(random) }
+        Self { links, commands, sysctls: sysctls(random) }
     }
 
     pub(crate) fn flow(&self, random: &mut Random) -> FlowText {

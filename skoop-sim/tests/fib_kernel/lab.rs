@@ -25,11 +25,13 @@ impl Lab {
         lab.sysctl(&[("net.ipv6.conf.default.addr_gen_mode", 1), ("net.ipv6.conf.default.accept_dad", 0)]);
         // ip_forward resets the per-device values: first of all.
         lab.sysctl(&[("net.ipv4.ip_forward", 1)]);
+        lab.batch(&[], &node.links);
+        // Before the routes: next hops keep the hash thresholds that they got from the values of their time.
+        lab.sysctl(&node.sysctls.iter().map(|(name, value)| (name.as_str(), *value)).collect::<Vec<_>>());
         // One run of the tool is of one family.
         let (v6, v4): (Vec<_>, Vec<_>) = node.commands.iter().partition(|command| command.starts_with("-6 "));
         lab.batch(&[], &v4.into_iter().cloned().collect::<Vec<_>>());
         lab.batch(&["-6"], &v6.into_iter().map(|command| command.replace("-6 ", "")).collect::<Vec<_>>());
-        lab.sysctl(&node.sysctls.iter().map(|(name, value)| (name.as_str(), *value)).collect::<Vec<_>>());
         lab
     }
 

@@ -141,7 +141,9 @@ impl<'a, 'f> Traveller<'a, 'f> {
         let conntrack = self.conntrack.entry(host).or_default();
         let site = self.network.site(host);
         let outcome = walk(site, entry, conntrack, &around, self.forks, self.conditional);
-        if let Some(origin) = outcome.origin {
+        if let Some(origin) = outcome.origin
+            && journey.passed.len() == 1
+        {
             journey.origin = origin;
         }
         self.conditional |= !outcome.blockers.is_empty();
@@ -230,7 +232,7 @@ impl<'a, 'f> Traveller<'a, 'f> {
         reply: bool,
         journey: &mut Journey,
     ) -> End {
-        match self.reaches_from_outside(host, packet.dst) {
+        match self.reaches_from_outside(packet.dst) {
             Tri::Yes => {
                 let place = self.place(host, device, Stage::Underlay);
                 End::Horizon { place, packet: packet.clone(), next_hop }
@@ -250,7 +252,7 @@ impl<'a, 'f> Traveller<'a, 'f> {
     }
 
     /// Whether the world outside the nodes can be expected to deliver to `address`.
-    pub fn reaches_from_outside(&self, host: HostId, address: IpAddr) -> Tri {
+    pub fn reaches_from_outside(&self, address: IpAddr) -> Tri {
         let cluster = self.network.cluster();
         if cluster.service_with_address(address).is_some_and(|service| service.cluster_ips.contains(&address)) {
             return Tri::No;
@@ -259,13 +261,13 @@ impl<'a, 'f> Traveller<'a, 'f> {
         if !of_pod {
             return Tri::Yes;
         }
-        let here = self.network.host(host);
-        let view = self.network.node_host(&here.node).zip(cluster.node(&here.node)).map(|(node_host, node)| NodeView {
-            host: &self.network.host(node_host).namespace,
-            node,
-            cluster,
+        // A node that lost its own routes to pods says nothing: any node in sight shows the pattern.
+        let verdicts = cluster.nodes.elements().iter().filter_map(|node| {
+            let host = &self.network.host(self.network.node_host(&node.name)?).namespace;
+            Some(self.network.cni().underlay_carries_pods(&NodeView { host, node, cluster }))
         });
-        view.map_or(Tri::Maybe, |view| self.network.cni().underlay_carries_pods(&view))
+        let verdicts: Vec<Tri> = verdicts.collect();
+        if verdicts.contains(&Tri::No) { Tri::No } else { Tri::Maybe }
     }
 
     fn route_to(&self, host: HostId, packet: &Packet) -> Option<Route> {

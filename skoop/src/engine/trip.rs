@@ -47,7 +47,9 @@ pub fn take(network: &Network, plan: &Plan, wants: &Wants, forks: &mut Forks) ->
         End::Arrived { host, packet, device } => {
             receive(&mut traveller, network, (host, device), &packet, &mut forward)
         }
-        End::Horizon { packet, .. } => answer_from_outside(&mut traveller, network, plan, &packet, &mut forward),
+        End::Horizon { place, packet, .. } => {
+            answer_from_outside(&mut traveller, network, plan, (&place.device, &packet), &mut forward)
+        }
         _ => None,
     };
     let reply = match answer {
@@ -99,7 +101,7 @@ fn answer_from_outside(
     traveller: &mut Traveller<'_, '_>,
     network: &Network,
     plan: &Plan,
-    packet: &Packet,
+    (device, packet): (&str, &Packet),
     forward: &mut Journey,
 ) -> Option<Start> {
     if !plan.reply {
@@ -112,8 +114,8 @@ fn answer_from_outside(
         return Some(Start::Outside { node: node.name.clone(), address: answer.dst, packet: answer });
     }
     let last = *forward.passed.last()?;
-    let device = network.host(last).namespace.snapshot().links.elements().first()?.index;
-    if traveller.reaches_from_outside(last, answer.dst) == Tri::No {
+    let device = network.host(last).namespace.snapshot().link_named(device)?.index;
+    if traveller.reaches_from_outside(answer.dst) == Tri::No {
         let text = format!("the answer is sent to {}, which is known only inside the cluster", answer.dst);
         let stop = Stop::LeftCluster { next_hop: None, route: None };
         let mut journey = Journey { origin: answer.clone(), ..empty(&answer) };

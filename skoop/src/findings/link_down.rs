@@ -25,11 +25,12 @@ fn detect(case: &Case<'_>) -> Option<Detail> {
     let text = format!("{}: {} <{}> state DOWN", link.index, link.name, if link.up { "UP,NO-CARRIER" } else { "" });
     let mut commands = vec![argv(&["ip", "link", "set", &link.name, "up"])];
     commands.extend(lost_with(case, host, link));
-    let fix = format!(
-        "Set {} up, and restore what went with it. {} would write it anew when restarted.",
-        link.name,
-        capitalised(case.network.cni().agent())
-    );
+    let fix = if commands.len() == 1 {
+        format!("Set {} up.", link.name)
+    } else {
+        let agent = capitalised(case.network.cni().agent());
+        format!("Set {} up, and restore the routes that went with it. {agent} writes them anew when restarted.", link.name)
+    };
     Some(Detail::new(message).on(Evidence::new("link", text)).at(host).fix(fix, commands))
 }
 

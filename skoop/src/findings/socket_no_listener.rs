@@ -24,10 +24,10 @@ fn detect(case: &Case<'_>) -> Option<Detail> {
     Some(Detail::new(message))
 }
 
-/// A socket on the port that misses the packet by one property.
+/// The nearest socket on the port misses the packet by one property.
 pub(super) fn near_miss(case: &Case<'_>, wanted: Lacks, verb: &str) -> Option<Detail> {
     let Stop::NoSocket { near } = case.stop() else { return None };
-    near.iter().find(|near| near.lacks == wanted)?;
+    near.first().filter(|near| near.lacks == wanted)?;
     let port = case.packet().dport()?;
     Some(Detail::new(format!("In {} port {port} {verb}.", case.whereabouts())))
 }

@@ -63,7 +63,9 @@ pub(super) fn end(tables: &mut Tables, options: &ProxyOptions) {
     ));
     let filter = &mut tables.filter;
     filter.rule("KUBE-FORWARD -m conntrack --ctstate INVALID -j DROP");
-    filter.rule("KUBE-FORWARD -m comment --comment \"kubernetes forwarding rules\" -m mark --mark 0x4000/0x4000 -j ACCEPT");
+    filter.rule(
+        "KUBE-FORWARD -m comment --comment \"kubernetes forwarding rules\" -m mark --mark 0x4000/0x4000 -j ACCEPT",
+    );
     filter.rule(
         "KUBE-FORWARD -m comment --comment \"kubernetes forwarding conntrack rule\" \
          -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT",

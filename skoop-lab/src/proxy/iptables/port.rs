@@ -19,7 +19,12 @@ pub(super) struct PortRules<'a> {
 }
 
 impl<'a> PortRules<'a> {
-    pub(super) fn new(service: &'a Service, port: &'a ServicePort, all: &'a [Backend], options: &'a ProxyOptions) -> Self {
+    pub(super) fn new(
+        service: &'a Service,
+        port: &'a ServicePort,
+        all: &'a [Backend],
+        options: &'a ProxyOptions,
+    ) -> Self {
         let name = match port.name.as_str() {
             "" => service.key.to_string(),
             port => format!("{}:{port}", service.key),
@@ -49,7 +54,9 @@ impl<'a> PortRules<'a> {
     }
 
     fn uses_firewall(&self) -> bool {
-        !self.service.source_ranges.is_empty() && !self.all.is_empty() && self.addresses(&self.service.load_balancer_ips).next().is_some()
+        !self.service.source_ranges.is_empty()
+            && !self.all.is_empty()
+            && self.addresses(&self.service.load_balancer_ips).next().is_some()
     }
 
     fn has_external_address(&self) -> bool {
@@ -98,12 +105,15 @@ impl<'a> PortRules<'a> {
 
     fn external_addresses(&self, tables: &mut Tables) {
         let usable = if self.external_local() { !self.local.is_empty() } else { !self.all.is_empty() };
-        let (why, action) = if self.all.is_empty() { ("has no endpoints", "REJECT") } else { ("has no local endpoints", "DROP") };
+        let (why, action) =
+            if self.all.is_empty() { ("has no endpoints", "REJECT") } else { ("has no local endpoints", "DROP") };
         let (protocol, name) = (self.protocol(), &self.name);
-        let balancer_chain =
-            if self.uses_firewall() { names::firewall(name, protocol) } else { self.external_name() };
-        let external = self.addresses(&self.service.external_ips).map(|address| (address, "external IP", self.external_name()));
-        let balancer = self.addresses(&self.service.load_balancer_ips).map(|address| (address, "loadbalancer IP", balancer_chain.clone()));
+        let balancer_chain = if self.uses_firewall() { names::firewall(name, protocol) } else { self.external_name() };
+        let external =
+            self.addresses(&self.service.external_ips).map(|address| (address, "external IP", self.external_name()));
+        let balancer = self
+            .addresses(&self.service.load_balancer_ips)
+            .map(|address| (address, "loadbalancer IP", balancer_chain.clone()));
         for (address, text, chain) in external.chain(balancer) {
             if !self.all.is_empty() {
                 tables.nat.rule(&format!("KUBE-SERVICES {} -j {chain}", self.to_address(text, address)));
@@ -126,7 +136,9 @@ impl<'a> PortRules<'a> {
             }
             if !usable {
                 let comment = format!("-m comment --comment \"{name} {why}\"");
-                tables.filter.rule(&format!("KUBE-EXTERNAL-SERVICES {comment} -m addrtype --dst-type LOCAL {target} -j {action}"));
+                tables.filter.rule(&format!(
+                    "KUBE-EXTERNAL-SERVICES {comment} -m addrtype --dst-type LOCAL {target} -j {action}"
+                ));
             }
         }
         if let Some(port) = self.service.health_check_node_port {
@@ -166,7 +178,10 @@ impl<'a> PortRules<'a> {
         nat.chain(&chain);
         for range in &self.service.source_ranges {
             if Family::of(range.addr()) == self.options.family {
-                nat.rule(&format!("{chain} -m comment --comment \"{} loadbalancer IP\" -s {range} -j {external}", self.name));
+                nat.rule(&format!(
+                    "{chain} -m comment --comment \"{} loadbalancer IP\" -s {range} -j {external}",
+                    self.name
+                ));
             }
         }
         let rest = format!("other traffic to {} will be dropped by KUBE-PROXY-FIREWALL", self.name);
@@ -211,7 +226,10 @@ impl<'a> PortRules<'a> {
             let endpoint = self.endpoint_name(backend);
             let chance = match remaining {
                 1 => String::new(),
-                _ => format!(" -m statistic --mode random --probability {:.10}", 1.0 / f64::from(u32::try_from(remaining).unwrap_or(u32::MAX))),
+                _ => format!(
+                    " -m statistic --mode random --probability {:.10}",
+                    1.0 / f64::from(u32::try_from(remaining).unwrap_or(u32::MAX))
+                ),
             };
             nat.rule(&format!("{chain} {}{chance} -j {endpoint}", comment(backend)));
         }

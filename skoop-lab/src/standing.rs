@@ -1,0 +1,164 @@
+//! Labs that stand after the process that built them has ended.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail};
+use rustix::process::{Pid, Signal, kill_process};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use skoop_model::{Question, Verdict};
+
+use crate::claim::{self, Claim};
+use crate::cluster::Cluster;
+use crate::lab::{Lab, LabSpec};
+use crate::netns;
+use crate::plan::{PREFIX, Plan};
+use crate::runner::list_scenarios;
+use crate::servers::Child;
+use crate::source::LabSource;
+
+/// What to leave standing.
+#[derive(Debug, Clone, Default)]
+pub struct UpOptions {
+    /// Directory of scenario files; none: those of this crate.
+    pub dir: Option<PathBuf>,
+    /// Leave it healthy.
+    pub healthy: bool,
+    /// A command whose process calls [`serve_main`](crate::serve_main); it runs the pods' listeners until the lab is taken down.
+    pub serve: Vec<String>,
+}
+
+/// A lab that stands.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Standing {
+    /// Scenario by which it was built.
+    pub scenario: String,
+    /// Whether it was broken.
+    pub broken: bool,
+    /// Names and addresses.
+    pub plan: Plan,
+    /// The scenario's question.
+    pub question: Question,
+    /// API objects.
+    objects: Vec<Value>,
+    /// The process that runs the listeners.
+    server: Server,
+}
+
+/// A process, and when it started, so that another one with its number is not taken for it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Server {
+    pid: u32,
+    started: String,
+}
+
+impl Standing {
+    /// The lab as a source of facts.
+    ///
+    /// # Errors
+    ///
+    /// The API server could not be started.
+    pub fn source(&self) -> Result<LabSource> {
+        LabSource::start(&self.plan, &Cluster::of(self.objects.clone())?)
+    }
+}
+
+/// Builds a scenario's cluster, checks that it works, breaks it, and leaves it standing.
+///
+/// # Errors
+///
+/// There is no such scenario, or a step fails; then nothing is left.
+pub fn up(name: &str, options: &UpOptions) -> Result<Standing> {
+    let scenarios = list_scenarios(options.dir.as_deref(), None)?;
+    let scenario = scenarios.iter().find(|scenario| scenario.name == name);
+    let scenario = scenario.with_context(|| format!("there is no scenario `{name}`"))?;
+    let child = Child::start(&options.serve)?;
+    let server = Server { pid: child.pid(), started: started(child.pid())? };
+    let built = build(scenario, options, child, server.clone());
+    if built.is_err() {
+        stop(&server);
+    }
+    built
+}
+
+fn build(scenario: &crate::Scenario, options: &UpOptions, child: Child, server: Server) -> Result<Standing> {
+    let lab = Lab::build_with(&LabSpec::from(scenario), Box::new(child))?;
+    let healthy = lab.settle(&scenario.question)?;
+    if healthy.verdict() != Verdict::Reachable {
+        bail!("the healthy cluster does not work: {healthy}");
+    }
+    if !options.healthy {
+        lab.apply(&scenario.breaks)?;
+    }
+    let standing = Standing {
+        scenario: scenario.name.clone(),
+        broken: !options.healthy,
+        plan: lab.plan().clone(),
+        question: lab.question(&scenario.question)?,
+        objects: lab.cluster().objects(),
+        server,
+    };
+    lab.leave_standing(&serde_json::to_string_pretty(&standing)?)?;
+    Ok(standing)
+}
+
+/// The labs that stand.
+///
+/// # Errors
+///
+/// Their state files cannot be read.
+pub fn standing() -> Result<Vec<Standing>> {
+    let mut labs = Vec::new();
+    for id in claim::ids()? {
+        if let Some(mut claim) = Claim::take(&id)? {
+            // A process that was killed leaves an empty file.
+            labs.extend(serde_json::from_str(&claim.read()?).ok());
+        }
+    }
+    Ok(labs)
+}
+
+/// Takes down every lab that no running process works on: those that stand, and what killed processes left. Returns how many.
+///
+/// # Errors
+///
+/// A namespace could not be deleted.
+pub fn down() -> Result<usize> {
+    let mut ids = claim::ids()?;
+    let namespaces = netns::with_prefix(PREFIX)?;
+    ids.extend(namespaces.iter().filter_map(|name| claim::id_of_namespace(name)));
+    ids.sort();
+    ids.dedup();
+    let mut taken = 0;
+    for id in ids {
+        let Some(mut claim) = Claim::take(&id)? else { continue };
+        if let Ok(standing) = serde_json::from_str::<Standing>(&claim.read()?) {
+            stop(&standing.server);
+        }
+        let prefix = format!("{PREFIX}{id}-");
+        let own: Vec<String> = namespaces.iter().filter(|name| name.starts_with(&prefix)).cloned().collect();
+        netns::delete(&own)?;
+        claim.remove()?;
+        taken += 1;
+    }
+    Ok(taken)
+}
+
+/// Ends a serving process, if it is still the one that was started.
+fn stop(server: &Server) {
+    let same = started(server.pid).is_ok_and(|started| started == server.started);
+    let pid = i32::try_from(server.pid).ok().and_then(Pid::from_raw);
+    if let Some(pid) = pid.filter(|_| same) {
+        // It may have ended in between.
+        let _ = kill_process(pid, Signal::KILL);
+    }
+}
+
+/// When a process started, in clock ticks since boot: field 22 of `/proc/PID/stat` (proc(5)).
+fn started(pid: u32) -> Result<String> {
+    let path = format!("/proc/{pid}/stat");
+    let stat = std::fs::read_to_string(&path).with_context(|| format!("read {path}"))?;
+    // The second field is the name in parentheses and may hold anything.
+    let after_name = stat.rsplit_once(')').map(|(_, rest)| rest).unwrap_or_default();
+    after_name.split_whitespace().nth(19).map(str::to_owned).with_context(|| format!("{path} is too short"))
+}
