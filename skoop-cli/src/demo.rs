@@ -104,11 +104,11 @@ impl Demo<'_> {
         let report = Skoop.diagnose(&self.source, question.clone())?;
         self.judge("broken", &measured, &report);
         self.teller.report(&render::text(&report, &self.teller.text_style()));
-        self.heal(scenario, question, report)
+        self.heal(scenario, &question, report)
     }
 
     /// Applies the advised fixes until packets get through.
-    fn heal(&mut self, scenario: &Scenario, question: Question, mut report: Report) -> Result<()> {
+    fn heal(&mut self, scenario: &Scenario, question: &Question, mut report: Report) -> Result<()> {
         self.score.faults += 1;
         for round in 1..=ROUNDS {
             let mut ran = false;

@@ -1,9 +1,10 @@
 //! `skoop lab`: the test kit at the command line.
 
+use std::fmt::Write as _;
 use std::sync::Mutex;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use skoop_lab::{Event, Outcome, RunOptions, Skoop, Standing, UpOptions};
+use skoop_lab::{Event, Outcome, RunOptions, Scenario, Skoop, Standing, UpOptions};
 
 use crate::args::{FileOrStdout, LabCommand, LabDiagnoseArgs, LabListArgs, LabRunArgs, LabUpArgs, TextOrJson};
 use crate::diagnose::{Answering, runtime};
@@ -112,7 +113,10 @@ fn described(standing: &Standing) -> String {
     let state = if standing.broken { "stands, broken" } else { "stands, healthy" };
     let mut text =
         format!("{} {state}: {} → {}\n\nNetwork namespaces:\n", standing.scenario, question.from, question.to);
-    let mut row = |name: String, netns: String| text.push_str(&format!("  {name:26} ip netns exec {netns} …\n"));
+    let mut row = |name: String, netns: String| {
+        // Writing to a String does not fail.
+        let _ = writeln!(text, "  {name:26} ip netns exec {netns} …");
+    };
     for node in &plan.nodes {
         row(format!("node/{}", node.name), plan.node_netns(&node.name));
     }
@@ -155,16 +159,16 @@ fn down(style: &Style) -> Result<Exit, Failure> {
 fn list(args: &LabListArgs) -> Result<Exit, Failure> {
     let scenarios = skoop_lab::list_scenarios(args.scenarios.as_deref(), args.filter.as_deref()).map_err(refused)?;
     let widest = scenarios.iter().map(|scenario| scenario.name.len()).max().unwrap_or(0);
-    let mut text = String::new();
-    for scenario in &scenarios {
-        let ask = &scenario.question;
-        text.push_str(&format!("{:widest$}  {} → {}, {}\n", scenario.name, ask.from, ask.to, scenario.expect.verdict));
-    }
-    output::print(&text)?;
+    let row = |scenario: &Scenario| {
+        let (name, ask) = (&scenario.name, &scenario.question);
+        format!("{name:widest$}  {} → {}: {}\n", ask.from, ask.to, scenario.expect.verdict)
+    };
+    output::print(&scenarios.iter().map(row).collect::<String>())?;
     Ok(Exit::Fine)
 }
 
 /// The lab's errors: a missing right, a missing scenario, a file that does not parse. None is a bug of the lab by itself.
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
 pub(crate) fn refused(error: anyhow::Error) -> Failure {
     let message = format!("{error:#}");
     let exit = if message.contains("needs root") { Exit::NotPermitted } else { Exit::Usage };

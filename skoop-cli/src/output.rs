@@ -94,12 +94,9 @@ pub(crate) fn json(value: &impl Serialize) -> Result<String, Failure> {
 /// Says what went wrong, and what to do about it.
 pub(crate) fn complain(failure: &Failure, style: &Style) {
     let (red, blue, plain) = if style.color_err { ("\u{1b}[1;31m", "\u{1b}[1;34m", "\u{1b}[0m") } else { ("", "", "") };
-    let mut text = format!("{red}error:{plain} {}\n", visible(&failure.message));
-    if let Some(hint) = &failure.hint {
-        text.push_str(&format!("{blue}hint:{plain} {}\n", visible(hint)));
-    }
-    // There is nowhere left to complain to.
-    let _ = io::stderr().lock().write_all(text.as_bytes());
+    let hint = failure.hint.as_ref().map(|hint| format!("{blue}hint:{plain} {}\n", visible(hint))).unwrap_or_default();
+    // If this fails there is nowhere left to complain to.
+    let _ = write!(io::stderr().lock(), "{red}error:{plain} {}\n{hint}", visible(&failure.message));
 }
 
 /// A remark on standard error, unless quiet.

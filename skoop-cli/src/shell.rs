@@ -19,17 +19,14 @@ pub(crate) fn completions(args: &CompletionsArgs, _style: &Style) -> Result<Exit
 pub(crate) fn man(args: &ManArgs, _style: &Style) -> Result<Exit, Failure> {
     let command = args::command(None);
     let internal = |error: std::io::Error| Failure::new(Exit::Internal, format!("cannot write the man page: {error}"));
-    match &args.dir {
-        Some(dir) => {
-            fs::create_dir_all(dir)
-                .and_then(|()| clap_mangen::generate_to(command, dir))
-                .map_err(|error| Failure::usage(format!("cannot write to {}: {error}", dir.display())))?;
-        }
-        None => {
-            let mut text = Vec::new();
-            clap_mangen::Man::new(command).render(&mut text).map_err(internal)?;
-            output::print(&String::from_utf8_lossy(&text))?;
-        }
+    if let Some(dir) = &args.dir {
+        fs::create_dir_all(dir)
+            .and_then(|()| clap_mangen::generate_to(command, dir))
+            .map_err(|error| Failure::usage(format!("cannot write to {}: {error}", dir.display())))?;
+        return Ok(Exit::Fine);
     }
+    let mut text = Vec::new();
+    clap_mangen::Man::new(command).render(&mut text).map_err(internal)?;
+    output::print(&String::from_utf8_lossy(&text))?;
     Ok(Exit::Fine)
 }

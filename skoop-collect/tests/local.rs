@@ -1,6 +1,8 @@
 //! The local collector against what iproute2 and the netfilter tools say of the same namespaces.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test ends at the first surprise")]
 
+#[path = "local/links.rs"]
+mod links;
 #[path = "local/looking.rs"]
 mod looking;
 #[path = "local/netfilter.rs"]
@@ -9,6 +11,8 @@ mod netfilter;
 mod peers;
 #[path = "local/refusals.rs"]
 mod refusals;
+#[path = "local/routes.rs"]
+mod routes;
 #[path = "local/state.rs"]
 mod state;
 #[path = "local/support.rs"]

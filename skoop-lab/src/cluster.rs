@@ -20,13 +20,13 @@ pub(crate) struct Cluster {
 
 impl Cluster {
     /// The objects of a healthy cluster.
-    pub(crate) fn new(plan: &Plan, topology: &dyn Topology, proxy: &str) -> Result<Self> {
+    pub(crate) fn new(plan: &Plan, topology: &dyn Topology, proxy: &str) -> Self {
         Self::of(objects::objects(plan, topology, proxy))
     }
 
     /// These objects.
-    pub(crate) fn of(objects: Vec<Value>) -> Result<Self> {
-        Ok(Self { objects: Mutex::new(objects) })
+    pub(crate) fn of(objects: Vec<Value>) -> Self {
+        Self { objects: Mutex::new(objects) }
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Value>> {

@@ -77,7 +77,7 @@ impl Lab {
         let claim = Claim::create()?;
         let plan = Plan::new(claim.id(), &spec.families);
         let lab = Self {
-            cluster: Cluster::new(&plan, topology, proxy.id())?,
+            cluster: Cluster::new(&plan, topology, proxy.id()),
             plan,
             spec: spec.clone(),
             proxy,

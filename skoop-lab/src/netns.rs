@@ -69,5 +69,5 @@ pub fn enter<T: Send>(name: &str, work: impl FnOnce() -> T + Send) -> Result<T> 
 }
 
 fn lines(verb: &str, names: &[String]) -> String {
-    names.iter().map(|name| format!("{verb} {name}\n")).collect()
+    names.iter().map(|name| format!("{verb} {name}\n")).collect::<Vec<_>>().concat()
 }

@@ -114,17 +114,20 @@ fn pod_status(node: &NodePlan, ips: &[String]) -> Value {
 
 fn pod(plan: &Plan, pod: &PodPlan) -> Value {
     let ips = texts(&pod.addresses, address);
-    let mut metadata = json!({"name": pod.key.name, "namespace": pod.key.namespace, "labels": {"app": "client"}});
-    let mut container = json!({"name": "main", "image": "registry.k8s.io/e2e-test-images/agnhost:2.56"});
-    if pod.serves {
-        metadata["labels"] = json!({"app": "web", "pod-template-hash": TEMPLATE_HASH});
-        metadata["ownerReferences"] = json!([{"apiVersion": "apps/v1", "kind": "ReplicaSet",
-            "name": format!("web-{TEMPLATE_HASH}"), "uid": "00000000-0000-4000-9000-000000000001", "controller": true}]);
-        container["ports"] = json!([
+    let (labels, owners, ports) = if pod.serves {
+        let owner = json!({"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": format!("web-{TEMPLATE_HASH}"),
+            "uid": "00000000-0000-4000-9000-000000000001", "controller": true});
+        let ports = json!([
             {"name": "http", "containerPort": 80, "protocol": "TCP"},
             {"name": "udp", "containerPort": 80, "protocol": "UDP"},
         ]);
-    }
+        (json!({"app": "web", "pod-template-hash": TEMPLATE_HASH}), json!([owner]), ports)
+    } else {
+        (json!({"app": "client"}), json!([]), json!([]))
+    };
+    let container = json!({"name": "main", "image": "registry.k8s.io/e2e-test-images/agnhost:2.56", "ports": ports});
+    let metadata =
+        json!({"name": pod.key.name, "namespace": pod.key.namespace, "labels": labels, "ownerReferences": owners});
     let status = plan.nodes.iter().find(|node| node.name == pod.node).map(|node| pod_status(node, &ips));
     json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata,
         "spec": {"nodeName": pod.node, "containers": [container], "dnsPolicy": "ClusterFirst"},

@@ -200,9 +200,12 @@ impl Plan {
 
 /// The MAC address of a device: the same in every lab, so that two runs can be compared.
 pub fn mac(place: &str, device: &str) -> MacAddr {
-    let [a, b, c, d, e, ..] = hash(&format!("{place}/{device}")).to_le_bytes();
+    let mut bytes = [0; 6];
+    let hash = hash(&format!("{place}/{device}")).to_le_bytes();
+    bytes.iter_mut().zip(hash).for_each(|(byte, hashed)| *byte = hashed);
     // Locally administered, unicast.
-    MacAddr([0x0a, a, b, c, d, e])
+    bytes[0] = 0x0a;
+    MacAddr(bytes)
 }
 
 /// FNV-1a, 64 bits.

@@ -5,6 +5,7 @@ mod iptables;
 mod names;
 
 use std::collections::BTreeSet;
+use std::fmt::Write;
 
 use anyhow::{Context, Result, anyhow};
 use ipnet::IpNet;
@@ -94,9 +95,14 @@ fn remove_stale(present: &str, rules: &str) -> String {
     if stale.is_empty() {
         return String::new();
     }
-    let flush: String = stale.iter().map(|name| format!(":{name} - [0:0]\n")).collect();
-    let delete: String = stale.iter().map(|name| format!("-X {name}\n")).collect();
-    format!("*nat\n{flush}{delete}COMMIT\n")
+    let mut text = "*nat\n".to_owned();
+    for name in &stale {
+        let _ = writeln!(text, ":{name} - [0:0]");
+    }
+    for name in &stale {
+        let _ = writeln!(text, "-X {name}");
+    }
+    text + "COMMIT\n"
 }
 
 #[cfg(test)]

@@ -59,7 +59,7 @@ impl Standing {
     ///
     /// The API server could not be started.
     pub fn source(&self) -> Result<LabSource> {
-        LabSource::start(&self.plan, &Cluster::of(self.objects.clone())?)
+        LabSource::start(&self.plan, &Cluster::of(self.objects.clone()))
     }
 }
 

@@ -72,7 +72,7 @@ fn both_families_work_alone_and_together() {
             Ask::tcp("pod/default/client", "outside"),
             Ask { node: Some("node-1".to_owned()), ..Ask::tcp("outside", "svc/default/web") },
             Ask { external: true, ..Ask::tcp("outside", "svc/default/web") },
-            Ask { icmp: true, size: Some(1402), ..Ask::tcp("pod/default/client", "pod/default/server") },
+            Ask { icmp: true, size: Some(1382), ..Ask::tcp("pod/default/client", "pod/default/server") },
         ] {
             let measured = lab.settle(&ask).expect("a measurement");
             assert_eq!(measured.verdict(), Verdict::Reachable, "{families:?} {ask:?}: {measured}");

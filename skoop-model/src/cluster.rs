@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use crate::{Item, NodeName, Port, Protocol, SCHEMA_VERSION};
+use crate::{Item, NodeName, Port, Protocol, SCHEMA_VERSION, Unavailable};
 
 /// Namespace and name of an object; the namespace is empty for cluster-wide ones.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -59,6 +59,9 @@ pub struct ClusterSnapshot {
     pub config_maps: Item<Vec<ConfigMap>>,
     /// Daemon sets of `kube-system` and of CNI plugins.
     pub daemon_sets: Item<Vec<DaemonSet>>,
+    /// What could not be seen beyond whole kinds: single config maps that may not be read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unseen: Vec<Unavailable>,
 }
 
 impl ClusterSnapshot {
@@ -76,6 +79,7 @@ impl ClusterSnapshot {
             network_policies: Item::not_collected(),
             config_maps: Item::not_collected(),
             daemon_sets: Item::not_collected(),
+            unseen: Vec::new(),
         }
     }
 

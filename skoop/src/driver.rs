@@ -4,6 +4,8 @@
 //! facts of one request at the same time, and goes on until there is a report. A fact that cannot be had is no error: it is
 //! supplied as unavailable, and the report says what it cost.
 
+#[cfg(feature = "bundle")]
+mod bundle;
 mod drive;
 mod error;
 mod local;
@@ -13,6 +15,8 @@ use async_trait::async_trait;
 
 use crate::engine::{Supplied, Want};
 
+#[cfg(feature = "bundle")]
+pub use bundle::BundleSource;
 pub use drive::diagnose;
 pub use error::DriverError;
 pub use local::LocalHost;

@@ -24,6 +24,7 @@ pub use html::html;
 pub use svg::svg;
 pub use terminal::terminal_svg;
 pub use text::{TextStyle, text};
+pub use view::utc;
 
 /// The report as JSON, indented, with a line end: the contract. The same report gives the same bytes.
 ///

@@ -212,6 +212,9 @@ fn read_error(error: io::Error, limits: &Limits) -> BundleError {
             if cause.get_ref().is_some_and(|inner| inner.is::<TooLarge>()) {
                 return BundleError::TooLarge { limit_bytes: limits.total_bytes };
             }
+            if cause.raw_os_error().is_some() {
+                return BundleError::Read(error);
+            }
             is_short |= cause.kind() == io::ErrorKind::UnexpectedEof;
         }
         source = cause.source();

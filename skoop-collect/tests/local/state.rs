@@ -1,22 +1,21 @@
-//! Links, addresses, routes, rules, neighbours, sysctls and sockets of one namespace.
+//! Addresses, rules, neighbours, sysctls and sockets of one namespace.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
 
 use rustix::net::sockopt::{set_ipv6_v6only, set_socket_reuseaddr};
 use rustix::net::{AddressFamily, SocketType, bind, listen, socket};
-use serde_json::Value;
 use skoop_collect::local::{Options, Others, Selection, collect};
 use skoop_model::{
-    Family, IfIndex, LinkKind, Mark, MarkMask, NamespaceSnapshot, NeighbourState, NodeName, OuterDf, Port, PortState,
-    Protocol, RouteKind, RuleAction, SocketState, TableId,
+    Family, IfIndex, Mark, MarkMask, NamespaceSnapshot, NeighbourState, NodeName, Port, Protocol, RuleAction,
+    SocketState, TableId,
 };
 
 use crate::looking::json;
 use crate::support::{Namespace, run};
 
 /// The snapshot of one namespace alone, of which every part must be there.
-fn snapshot(namespace: &Namespace) -> NamespaceSnapshot {
+pub(crate) fn snapshot(namespace: &Namespace) -> NamespaceSnapshot {
     let selection = Selection { host: namespace.netns(), others: Others::None };
     let mut node = collect(NodeName::from("node"), &selection, &Options::default()).unwrap();
     assert_eq!(node.unseen, []);
@@ -26,109 +25,8 @@ fn snapshot(namespace: &Namespace) -> NamespaceSnapshot {
     snapshot
 }
 
-fn index(snapshot: &NamespaceSnapshot, name: &str) -> IfIndex {
+pub(crate) fn index(snapshot: &NamespaceSnapshot, name: &str) -> IfIndex {
     snapshot.link_named(name).unwrap().index
-}
-
-fn has(flags: &Value, flag: &str) -> bool {
-    flags.as_array().unwrap().iter().any(|found| found == flag)
-}
-
-#[test]
-#[ignore = "needs root: run by make test"]
-fn links_are_as_iproute2_shows_them() {
-    let namespace = Namespace::new("links");
-    for command in [
-        "link add br0 type bridge stp_state 1 nf_call_iptables 1",
-        "link add br1 type bridge",
-        "link add veth0 group 7 mtu 1400 type veth peer name veth1",
-        "link set veth0 master br0 up",
-        "link set veth1 up",
-        "link set br0 up promisc on",
-        "link set veth0 type bridge_slave hairpin on learning off isolated on neigh_suppress on",
-        "link set veth0 type bridge_slave flood off bcast_flood off",
-        "link add vx0 type vxlan id 77 dstport 4789 local 10.0.0.1 dev veth1 nolearning ttl 9 df set",
-        "link add vx1 type vxlan id 78 dstport 8472 local fd00::1 remote fd00::2",
-        "link add vx2 type vxlan external dstport 4790",
-        "link add ... type bridge",
-        "link add ünï type bridge",
-    ] {
-        namespace.ip(command);
-    }
-    // Kinds that a small kernel may lack; what was made is compared.
-    let vlans = namespace.can("link set br0 type bridge vlan_filtering 1");
-    for command in [
-        "link add mac0 link veth1 type macvlan mode bridge",
-        "link add vlan.100 link veth1 type vlan id 100",
-        "link add vrf0 type vrf table 10",
-        "link set br1 master vrf0",
-        "link add ifb7 type ifb",
-        "link add dummy0 type dummy",
-        "tuntap add tap0 mode tap",
-        "tunnel add ipip0 mode ipip local 10.0.0.1 remote 10.0.0.2",
-        "link add sit7 type sit local 10.0.0.1",
-        "link add wg0 type wireguard",
-    ] {
-        namespace.can(command);
-    }
-    run(&["tc", "-n", &namespace.name, "qdisc", "add", "dev", "veth1", "clsact"]);
-    let snapshot = snapshot(&namespace);
-    let links = snapshot.links.elements();
-
-    let shown = namespace.ip_json("-d link");
-    assert_eq!(links.len(), shown.len());
-    assert!(links.is_sorted_by_key(|link| link.index));
-    for shown in &shown {
-        let link = snapshot.link_named(shown["ifname"].as_str().unwrap()).unwrap();
-        assert_eq!(u64::from(link.index.0), shown["ifindex"].as_u64().unwrap());
-        assert_eq!(u64::from(link.mtu_bytes), shown["mtu"].as_u64().unwrap());
-        assert_eq!(link.up, has(&shown["flags"], "UP"), "{link:?}");
-        assert_eq!(link.lower_up, has(&shown["flags"], "LOWER_UP"), "{link:?}");
-        assert_eq!(link.no_arp, has(&shown["flags"], "NOARP"), "{link:?}");
-        assert_eq!(link.point_to_point, has(&shown["flags"], "POINTOPOINT"), "{link:?}");
-        assert_eq!(link.promiscuous, has(&shown["flags"], "PROMISC"), "{link:?}");
-        assert_eq!(format!("{:?}", link.oper_state).to_uppercase(), shown["operstate"].as_str().unwrap());
-        assert_eq!(shown["group"] == "default", link.group == 0);
-        let kind =
-            shown["linkinfo"]["info_kind"].as_str().unwrap_or(if link.loopback { "loopback" } else { "physical" });
-        assert_eq!(link.kind.name(), kind);
-        let controller = link.controller.map(|index| snapshot.link(index).unwrap().name.as_str());
-        assert_eq!(controller, shown["master"].as_str());
-        if shown["link_type"] == "ether" {
-            assert_eq!(link.mac.unwrap().to_string(), shown["address"].as_str().unwrap());
-        }
-    }
-    assert!(links.iter().all(|link| link.mac.is_some() || link.kind.name() != "physical"));
-    assert_eq!(snapshot.link_named("veth0").unwrap().group, 7);
-    assert_eq!(snapshot.link_named("veth1").unwrap().hooks, ["clsact"]);
-    assert!(links.iter().all(|link| link.name == "veth1" || link.hooks.is_empty()));
-
-    let LinkKind::Bridge(bridge) = &snapshot.link_named("br0").unwrap().kind else { panic!("br0") };
-    assert_eq!(bridge.vlan_filtering, vlans);
-    assert!(bridge.stp && bridge.nf_call_iptables && !bridge.nf_call_ip6tables);
-    let port = snapshot.link_named("veth0").unwrap().bridge_port.clone().unwrap();
-    assert!(port.hairpin && port.isolated && port.neighbour_suppress);
-    assert!(!port.learning && !port.unicast_flood && !port.broadcast_flood);
-    assert!(matches!(port.state, PortState::Listening | PortState::Learning | PortState::Forwarding));
-    assert_eq!(snapshot.link_named("br1").unwrap().bridge_port, None, "a port of a VRF is none of a bridge");
-
-    let vxlan = |name| match &snapshot.link_named(name).unwrap().kind {
-        LinkKind::Vxlan(config) => config.clone(),
-        other => panic!("{name}: {other:?}"),
-    };
-    let first = vxlan("vx0");
-    assert_eq!((first.vni.0, first.port, first.ttl), (77, Port(4789), 9));
-    assert_eq!((first.local, first.remote), (Some(IpAddr::from([10, 0, 0, 1])), None));
-    assert_eq!(first.underlay, Some(index(&snapshot, "veth1")));
-    assert_eq!((first.learning, first.dont_fragment, first.collect_metadata), (false, OuterDf::Set, false));
-    let second = vxlan("vx1");
-    assert_eq!(second.remote, Some("fd00::2".parse().unwrap()));
-    assert_eq!((second.learning, second.dont_fragment, second.underlay), (true, OuterDf::Unset, None));
-    assert!(vxlan("vx2").collect_metadata);
-
-    // Both ends of a pair in one namespace.
-    let peer = snapshot.link_named("veth0").unwrap().veth_peer().copied().unwrap();
-    assert_eq!((peer.index, peer.netns), (index(&snapshot, "veth1"), Some(snapshot.id)));
 }
 
 #[test]
@@ -172,137 +70,6 @@ fn addresses_are_as_iproute2_shows_them() {
         assert_eq!(address.deprecated, shown["deprecated"].as_bool().unwrap_or(false), "{address:?}");
         assert!(!address.dad_failed);
     }
-}
-
-#[test]
-#[ignore = "needs root: run by make test"]
-fn routes_are_as_iproute2_shows_them() {
-    let namespace = Namespace::new("routes");
-    for command in [
-        "link add veth0 type veth peer name veth1",
-        "link set veth0 up",
-        "link set veth1 up",
-        "link add off0 type veth peer name off1",
-        "link set off0 up",
-        "addr add 10.0.0.1/24 dev veth0",
-        "addr add 10.0.1.1/24 dev veth1",
-        "addr add 10.0.2.1/24 dev off0",
-        "addr add fd00::1/64 dev veth0 nodad",
-        "addr add fd01::1/64 dev veth1 nodad",
-        "route add default via 10.0.0.254 metric 50",
-        "route add 10.1.0.0/16 via 10.0.0.2 src 10.0.0.1 mtu 1300 proto bird",
-        "route add 10.2.0.0/16 metric 5 nexthop via 10.0.0.2 weight 3 nexthop via 10.0.1.2 dev veth1",
-        "route add blackhole 10.3.0.0/16",
-        "route add unreachable 10.4.0.0/16 metric 9",
-        "route add prohibit 10.5.0.0/16",
-        "route add throw 10.6.0.0/16 table 100",
-        "route add 10.7.0.0/16 via 192.168.9.9 dev veth0 onlink table 70000",
-        "route add 10.8.0.0/16 dev veth0 scope link tos 0x10",
-        "route add 10.9.0.0/16 via inet6 fd00::5 dev veth0",
-        "route add local 10.10.0.0/16 dev lo table 100",
-        "nexthop add id 1 via 10.0.0.3 dev veth0",
-        "nexthop add id 2 via 10.0.1.3 dev veth1",
-        "nexthop add id 3 blackhole",
-        "nexthop add id 10 group 1/2,5",
-        "route add 10.11.0.0/16 nhid 1",
-        "route add 10.12.0.0/16 nhid 10",
-        "route add 10.13.0.0/16 nhid 3",
-        "-6 route add default via fd00::fe",
-        "-6 route add fd10::/16 metric 20 nexthop via fd00::2 nexthop via fd01::2",
-        "-6 route add blackhole fd11::/16",
-        "-6 nexthop add id 21 via fd00::3 dev veth0",
-        "-6 route add fd12::/16 nhid 21",
-    ] {
-        namespace.ip(&command.replace("1/2,5", "1,5/2"));
-    }
-    let snapshot = snapshot(&namespace);
-    let routes = snapshot.routes.elements();
-    let find = |dst: &str| {
-        let mut found = routes.iter().filter(|route| route.dst.to_string() == dst);
-        let route = found.next().unwrap_or_else(|| panic!("{dst}"));
-        assert!(found.next().is_none() || dst.ends_with("/0"), "{dst} once");
-        route
-    };
-    for (family, option) in [(Family::V4, "-4"), (Family::V6, "-6")] {
-        let shown = namespace.ip_json(&format!("{option} -d route show table all"));
-        let ours = routes.iter().filter(|route| Family::of(route.dst.addr()) == family);
-        assert_eq!(ours.count(), shown.len(), "{family}");
-        for shown in shown {
-            let dst = shown["dst"].as_str().unwrap();
-            let dst = match (dst, dst.contains('/'), family) {
-                ("default", _, Family::V4) => "0.0.0.0/0".to_owned(),
-                ("default", _, Family::V6) => "::/0".to_owned(),
-                (dst, true, _) => dst.to_owned(),
-                (dst, false, family) => format!("{dst}/{}", family.bits()),
-            };
-            let metric = shown["metric"].as_u64().unwrap_or(0);
-            let kind = shown["type"].as_str().unwrap_or("unicast");
-            let table = shown["table"].as_str().unwrap_or("main");
-            let device = shown["dev"].as_str().map(|name| index(&snapshot, name));
-            assert!(
-                routes.iter().any(|route| route.dst.to_string() == dst
-                    && u64::from(route.metric) == metric
-                    && (route.kind.name() == kind || route.nexthop_id == Some(3))
-                    && route.table.name() == table
-                    && (device.is_none() || route.kind == RouteKind::Blackhole || route.nexthops[0].link == device)),
-                "{shown} in {routes:#?}"
-            );
-        }
-    }
-
-    let plain = find("10.1.0.0/16");
-    assert_eq!((plain.mtu_bytes, plain.protocol.name().as_str()), (Some(1300), "bird"));
-    assert_eq!(plain.prefsrc, Some([10, 0, 0, 1].into()));
-    let multipath = find("10.2.0.0/16");
-    let weights: Vec<_> = multipath.nexthops.iter().map(|hop| (hop.gateway.unwrap().to_string(), hop.weight)).collect();
-    assert_eq!(weights, [("10.0.0.2".to_owned(), 3), ("10.0.1.2".to_owned(), 1)]);
-    for (dst, kind) in [
-        ("10.3.0.0/16", RouteKind::Blackhole),
-        ("10.4.0.0/16", RouteKind::Unreachable),
-        ("10.5.0.0/16", RouteKind::Prohibit),
-        ("10.6.0.0/16", RouteKind::Throw),
-        ("10.10.0.0/16", RouteKind::Local),
-        ("10.13.0.0/16", RouteKind::Blackhole),
-        ("fd11::/16", RouteKind::Blackhole),
-    ] {
-        assert_eq!(find(dst).kind, kind, "{dst}");
-    }
-    let onlink = find("10.7.0.0/16");
-    assert_eq!((onlink.table, onlink.nexthops[0].onlink), (TableId(70_000), true));
-    assert_eq!(find("10.8.0.0/16").tos, 0x10);
-    let via = find("10.9.0.0/16");
-    assert_eq!(via.unmodelled, ["via (other family)"]);
-    assert_eq!(via.nexthops[0].gateway, Some("fd00::5".parse().unwrap()));
-    assert_eq!(find("10.0.2.0/24").nexthops[0].linkdown, true, "the peer of off0 is down");
-    let object = find("10.11.0.0/16");
-    assert_eq!((object.nexthop_id, object.nexthops.len()), (Some(1), 1));
-    assert_eq!(object.nexthops[0].gateway, Some([10, 0, 0, 3].into()));
-    assert_eq!(find("fd12::/16").nexthops[0].gateway, Some("fd00::3".parse().unwrap()));
-    assert_eq!(find("fd10::/16").nexthops.len(), 2);
-    let local6 = routes.iter().find(|route| route.dst.to_string() == "fd00::1/128").unwrap();
-    assert_eq!((local6.kind, local6.table), (RouteKind::Local, TableId::LOCAL));
-}
-
-#[test]
-#[ignore = "needs root: run by make test"]
-fn nexthop_groups_resolve_with_their_weights() {
-    let namespace = Namespace::new("groups");
-    for command in [
-        "link add veth0 type veth peer name veth1",
-        "link set veth0 up",
-        "link set veth1 up",
-        "addr add 10.0.0.1/24 dev veth0",
-        "nexthop add id 1 via 10.0.0.3 dev veth0",
-        "nexthop add id 2 via 10.0.0.4 dev veth0",
-        "nexthop add id 10 group 1,5/2",
-        "route add 10.12.0.0/16 nhid 10",
-    ] {
-        namespace.ip(command);
-    }
-    let snapshot = snapshot(&namespace);
-    let route = snapshot.routes.elements().iter().find(|route| route.nexthop_id == Some(10)).unwrap();
-    let hops: Vec<_> = route.nexthops.iter().map(|hop| (hop.gateway.unwrap().to_string(), hop.weight)).collect();
-    assert_eq!(hops, [("10.0.0.3".to_owned(), 5), ("10.0.0.4".to_owned(), 1)]);
 }
 
 #[test]
@@ -360,9 +127,8 @@ fn rules_have_every_selector_and_action() {
     }
 }
 
-#[test]
-#[ignore = "needs root: run by make test"]
-fn neighbours_and_forwarding_databases_are_as_iproute2_shows_them() {
+/// A namespace with neighbours and forwarding databases; whether its bridge filters VLANs, and what `bridge -j fdb` says.
+fn databases() -> (Namespace, bool, String) {
     let namespace = Namespace::new("fdb");
     for command in [
         "link add br0 type bridge",
@@ -392,8 +158,15 @@ fn neighbours_and_forwarding_databases_are_as_iproute2_shows_them() {
     bridge("fdb add 02:00:00:00:02:01 dev vx0 dst 192.168.0.2 self permanent");
     bridge("fdb append 00:00:00:00:00:00 dev vx0 dst 192.168.0.3 port 4789 vni 9 via veth1 self permanent");
     bridge("fdb append 00:00:00:00:00:00 dev vx6 dst fd00::7 self permanent");
-    let snapshot = snapshot(&namespace);
+    let shown = bridge("-j fdb");
+    (namespace, vlans, shown)
+}
 
+#[test]
+#[ignore = "needs root: run by make test"]
+fn neighbours_and_proxies_are_read() {
+    let (namespace, ..) = databases();
+    let snapshot = snapshot(&namespace);
     let neighbours = snapshot.neighbours.elements();
     let state = |address: &str| {
         let address: IpAddr = address.parse().unwrap();
@@ -406,11 +179,17 @@ fn neighbours_and_forwarding_databases_are_as_iproute2_shows_them() {
     assert_eq!(state("10.0.0.3"), (NeighbourState::Stale, false, mac(3)));
     assert_eq!(state("fd00::2"), (NeighbourState::NoArp, false, mac(4)));
     assert_eq!((state("10.0.0.9").1, state("fd00::9").1), (true, true));
+}
 
+#[test]
+#[ignore = "needs root: run by make test"]
+fn forwarding_databases_are_as_iproute2_shows_them() {
+    let (namespace, vlans, shown) = databases();
+    let snapshot = snapshot(&namespace);
     let devices = ["br0", "veth0", "vx0", "vx6"].map(|name| index(&snapshot, name));
     let fdb = snapshot.fdb.elements();
     assert!(fdb.iter().all(|entry| devices.contains(&entry.link)), "no device's own list: {fdb:#?}");
-    let shown: BTreeSet<_> = json(&bridge("-j fdb"))
+    let shown: BTreeSet<_> = json(&shown)
         .iter()
         .filter(|shown| {
             shown.get("master").is_some() || shown["ifname"].as_str().is_some_and(|name| name.starts_with("vx"))

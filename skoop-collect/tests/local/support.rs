@@ -1,6 +1,7 @@
 //! Namespaces for tests, made with iproute2 and removed again.
 
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use skoop_collect::local::NetnsRef;
 
@@ -11,7 +12,9 @@ pub(crate) struct Namespace {
 
 impl Namespace {
     pub(crate) fn new(tag: &str) -> Self {
-        let name = format!("skt-A-{}-{tag}", std::process::id());
+        static MADE: AtomicU32 = AtomicU32::new(0);
+        let number = MADE.fetch_add(1, Ordering::Relaxed);
+        let name = format!("skt-A-{}-{number}-{tag}", std::process::id());
         run(&["ip", "netns", "add", &name]);
         let namespace = Self { name };
         namespace.ip("link set lo up");

@@ -62,7 +62,7 @@ fn open(probe: &Probe) -> std::io::Result<Socket> {
     Ok(socket)
 }
 
-/// An echo message. The kernel fills in the checksum of ICMPv6 only.
+/// An echo message. The kernel fills in the checksum of `ICMPv6` only.
 fn echo(kind: u8, identifier: u16, payload: &[u8], checksummed: bool) -> Vec<u8> {
     let header = |checksum: u16| {
         let ([a, b], [c, d]) = (checksum.to_be_bytes(), identifier.to_be_bytes());

@@ -1,4 +1,4 @@
-//! Reads Services and EndpointSlices out of API objects, for a proxy.
+//! Reads Services and endpoint slices out of API objects, for a proxy.
 
 use std::net::IpAddr;
 
@@ -22,7 +22,7 @@ pub(crate) struct Intent {
 }
 
 impl Intent {
-    /// Reads the Services and EndpointSlices among `objects`.
+    /// Reads the Services and endpoint slices among `objects`.
     pub(crate) fn read<'a>(objects: impl IntoIterator<Item = &'a Value>) -> Result<Self> {
         let mut intent = Self::default();
         for object in objects {

@@ -3,6 +3,8 @@
 mod fixed;
 mod port;
 
+use std::fmt::Write;
+
 use ipnet::IpNet;
 use skoop_model::{AddressType, Endpoint, EndpointSlice, Family, Service, ServiceType};
 
@@ -67,7 +69,7 @@ struct Table {
 
 impl Table {
     fn chain(&mut self, name: &str) {
-        self.chains.push_str(&format!(":{name} - [0:0]\n"));
+        let _ = writeln!(self.chains, ":{name} - [0:0]");
     }
 
     fn rule(&mut self, rule: &str) {
@@ -78,7 +80,7 @@ impl Table {
 
     /// A rule before all others, as kube-proxy inserts its jumps.
     fn insert(&mut self, chain: &str, rule: &str) {
-        self.rules.push_str(&format!("-I {chain} 1 {rule}\n"));
+        let _ = writeln!(self.rules, "-I {chain} 1 {rule}");
     }
 }
 
@@ -86,7 +88,10 @@ impl Tables {
     fn into_text(self) -> String {
         let tables = [("mangle", self.mangle), ("filter", self.filter), ("nat", self.nat)];
         let filled = tables.into_iter().filter(|(_, table)| !table.chains.is_empty());
-        filled.map(|(name, table)| format!("*{name}\n{}{}COMMIT\n", table.chains, table.rules)).collect()
+        filled
+            .map(|(name, table)| format!("*{name}\n{}{}COMMIT\n", table.chains, table.rules))
+            .collect::<Vec<_>>()
+            .concat()
     }
 }
 

@@ -16,19 +16,14 @@ pub(crate) fn fill(text: &str, values: &dyn Values) -> Result<String> {
     while let Some((before, after)) = rest.split_once('{') {
         filled.push_str(before);
         let inside = after.split_once('}').and_then(|(inside, after)| Some((placeholder(inside)?, after)));
-        match inside {
-            Some(((kind, of), after)) => {
-                let Some(value) = values.value(kind, of)? else {
-                    bail!("`{{{kind}:{of}}}` is no placeholder of the lab")
-                };
-                filled.push_str(&value);
-                rest = after;
-            }
-            None => {
-                filled.push('{');
-                rest = after;
-            }
-        }
+        rest = if let Some(((kind, of), after)) = inside {
+            let Some(value) = values.value(kind, of)? else { bail!("`{{{kind}:{of}}}` is no placeholder of the lab") };
+            filled.push_str(&value);
+            after
+        } else {
+            filled.push('{');
+            after
+        };
     }
     filled.push_str(rest);
     Ok(filled)

@@ -24,7 +24,11 @@ pub(super) fn add_address(net: &IpNet, device: &str) -> String {
 
 /// `route add default`, by the addresses of gateways.
 pub(super) fn default_routes(gateways: &[IpAddr], device: &str) -> String {
-    gateways.iter().map(|gateway| format!("route add default via {gateway} dev {device}\n")).collect()
+    gateways
+        .iter()
+        .map(|gateway| format!("route add default via {gateway} dev {device}\n"))
+        .collect::<Vec<_>>()
+        .concat()
 }
 
 /// The switch between the nodes and the router behind it, in the fabric namespace.

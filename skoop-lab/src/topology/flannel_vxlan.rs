@@ -14,8 +14,8 @@ use crate::plan::{NodePlan, Plan, PodPlan, mac};
 const VNI: u32 = 1;
 /// Linux's historic port, which Flannel leaves in place.
 const PORT: u16 = 8472;
-/// `eth0` less the outer headers.
-const MTU: u32 = 1450;
+/// MTU of `eth0`.
+const UPLINK_MTU: u32 = 1500;
 
 /// The topology `flannel-vxlan`.
 pub(super) struct FlannelVxlan;
@@ -26,7 +26,7 @@ impl Topology for FlannelVxlan {
     }
 
     fn node(&self, plan: &Plan, node: &NodePlan) -> Setup {
-        let mut setup = Setup { ip: flannel::bridge(plan, node, MTU), ..Setup::default() };
+        let mut setup = Setup { ip: flannel::bridge(plan, node, mtu(plan)), ..Setup::default() };
         for (index, family) in plan.families.iter().enumerate() {
             tunnel(plan, node, *family, index, &mut setup);
         }
@@ -66,6 +66,12 @@ impl Topology for FlannelVxlan {
     }
 }
 
+/// MTU of everything in the overlay: the uplink's less the largest outer headers.
+fn mtu(plan: &Plan) -> u32 {
+    let outer = if plan.families.contains(&Family::V6) { 70 } else { 50 };
+    UPLINK_MTU - outer
+}
+
 /// Flannel's device of a family.
 fn device(family: Family) -> &'static str {
     match family {
@@ -82,8 +88,9 @@ fn tunnel(plan: &Plan, node: &NodePlan, family: Family, index: usize, setup: &mu
     let device = device(family);
     let _ = writeln!(
         setup.ip,
-        "link add {device} address {} mtu {MTU} type vxlan id {VNI} local {} dev eth0 dstport {PORT} nolearning",
+        "link add {device} address {} mtu {} type vxlan id {VNI} local {} dev eth0 dstport {PORT} nolearning",
         mac(&node.name, device),
+        mtu(plan),
         local.addr()
     );
     setup.ip.push_str(&base::add_address(&IpNet::from(cidr.network()), device).replace(" brd +", ""));

@@ -4,6 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
+#[cfg(feature = "bundle")]
+use skoop_collect::bundle::Bundle;
+#[cfg(feature = "bundle")]
+use skoop_model::Question;
 
 use super::Source;
 use crate::engine::{Supplied, Want};
@@ -23,6 +27,20 @@ impl<S: Source> Recorder<S> {
     /// What was said, by what was asked for; the last answer counts.
     pub fn into_facts(self) -> BTreeMap<Want, Supplied> {
         self.facts.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What was said as a bundle of this skoop, made `created_at_ms` milliseconds after the Unix epoch for `question`.
+    #[cfg(feature = "bundle")]
+    pub fn into_bundle(self, created_at_ms: u64, question: Option<Question>) -> Bundle {
+        let mut bundle = Bundle { question, ..Bundle::new(env!("CARGO_PKG_VERSION"), created_at_ms) };
+        for (want, supplied) in self.into_facts() {
+            match supplied {
+                Supplied::Cluster(cluster) => bundle.cluster = Some(*cluster),
+                Supplied::Node(node) => bundle.nodes.push(*node),
+                Supplied::Unavailable(why) => bundle.unavailable.push((want.to_string(), why)),
+            }
+        }
+        bundle
     }
 }
 

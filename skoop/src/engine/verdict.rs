@@ -100,3 +100,83 @@ pub fn of_trip(trip: &Trip) -> Verdict {
         TripResult::Unknown(_) | TripResult::Pending => Verdict::Undetermined,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use skoop_model::{Packet, Port, Unseen};
+    use skoop_sim::{Forks, explore};
+
+    use super::super::journey::{End, Journey};
+    use super::*;
+
+    fn trip(result: TripResult) -> Trip {
+        let address = std::net::IpAddr::from([192, 0, 2, 1]);
+        let origin = Packet::tcp_syn(address, Port(1), address, Port(2));
+        let forward = Journey { origin, steps: Vec::new(), blocked: Vec::new(), passed: Vec::new(), end: End::Stopped };
+        Trip { forward, reply: None, result }
+    }
+
+    fn when(worked: bool) -> Trip {
+        trip(if worked { TripResult::Success } else { TripResult::Failure })
+    }
+
+    fn unseen() -> Unseen {
+        Unseen { what: "rule".to_owned(), why: "unknown match".to_owned(), matters: true }
+    }
+
+    fn judge(walk: impl FnMut(&mut Forks) -> Trip) -> (Verdict, Option<f64>) {
+        let (ways, truncated) = explore(64, walk);
+        let bounds = Bounds::of(&ways, truncated);
+        (bounds.verdict(), bounds.share().map(|share| share.0))
+    }
+
+    #[test]
+    fn chance_degrades_by_its_probability() {
+        let third = [1.0 / 3.0; 3];
+        let (verdict, share) = judge(|forks| when(forks.random(&third, |_| String::new()) != 1));
+        assert_eq!(verdict, Verdict::Degraded);
+        assert!((share.expect("a known share") - 2.0 / 3.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn something_unknown_decides_only_where_its_ways_differ() {
+        assert_eq!(judge(|forks| when(forks.unknown(unseen()))), (Verdict::Undetermined, None));
+        let harmless = |forks: &mut Forks| {
+            forks.unknown(unseen());
+            when(true)
+        };
+        assert_eq!(judge(harmless), (Verdict::Reachable, Some(1.0)));
+        let hopeless = |forks: &mut Forks| {
+            forks.unknown(unseen());
+            when(false)
+        };
+        assert_eq!(judge(hopeless), (Verdict::Unreachable, Some(0.0)));
+    }
+
+    #[test]
+    fn a_hash_of_unknown_seed_is_open() {
+        assert_eq!(judge(|forks| when(forks.hash(&[1.0, 1.0], |_| String::new()) == 0)), (Verdict::Undetermined, None));
+    }
+
+    #[test]
+    fn some_ways_certain_and_some_unknown_is_degraded_without_a_share() {
+        let third = [1.0 / 3.0; 3];
+        let verdict = judge(|forks| match forks.random(&third, |_| String::new()) {
+            0 => when(true),
+            1 => when(false),
+            _ => trip(TripResult::Unknown(unseen())),
+        });
+        assert_eq!(verdict, (Verdict::Degraded, None));
+    }
+
+    #[test]
+    fn more_ways_than_can_be_walked_leave_it_open() {
+        let endless = |forks: &mut Forks| {
+            (0..12).for_each(|_| {
+                forks.random(&[0.5, 0.5], |_| String::new());
+            });
+            when(true)
+        };
+        assert_eq!(judge(endless), (Verdict::Undetermined, None));
+    }
+}

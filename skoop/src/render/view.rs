@@ -235,7 +235,7 @@ pub(crate) fn reply_summary(report: &Report) -> Option<&'static str> {
 /// Milliseconds since the Unix epoch as `2026-03-01 12:00:00 UTC`.
 ///
 /// The calendar is computed from days as in Howard Hinnant's `civil_from_days`.
-pub(crate) fn utc(at_ms: u64) -> String {
+pub fn utc(at_ms: u64) -> String {
     let seconds = at_ms / 1000;
     let (days, in_day) = (seconds / 86_400 + 719_468, seconds % 86_400);
     let era = days / 146_097;

@@ -1,3 +1,5 @@
+#![expect(clippy::unwrap_used, reason = "tests")]
+
 use std::net::IpAddr;
 
 use skoop_model::{EndpointPort, NodeName, ObjectKey, Port, Protocol, ServicePort, TargetPort, TrafficPolicy};
@@ -122,7 +124,7 @@ fn endpoints_that_are_not_ready_are_left_out_unless_they_end_and_serve_alone() {
     let not_ready = Endpoint { ready: false, serving: false, ..endpoint("10.244.2.2", "node-2") };
     let ending = Endpoint { ready: false, terminating: true, ..endpoint("10.244.3.2", "node-3") };
     let targets = |endpoints: Vec<Endpoint>| -> Vec<String> {
-        endpoints_of(&service(), &service().ports[0], &[slice(endpoints)], &options())
+        endpoints_of(&service(), service().ports.first().unwrap(), &[slice(endpoints)], &options())
             .into_iter()
             .map(|one| one.address)
             .collect()
@@ -135,14 +137,14 @@ fn endpoints_that_are_not_ready_are_left_out_unless_they_end_and_serve_alone() {
 #[test]
 fn local_policies_use_local_endpoints() {
     let external = Service { external_traffic_policy: TrafficPolicy::Local, ..service() };
-    let rules = kube_proxy_iptables(&[external.clone()], &[three()], &options());
+    let rules = kube_proxy_iptables(std::slice::from_ref(&external), &[three()], &options());
     assert_eq!(lines(&rules, "KUBE-SVL-").len(), 1);
     assert!(lines(&rules, "KUBE-EXT-").last().unwrap().ends_with("-j KUBE-SVL-#"));
     let elsewhere = ProxyOptions { node: Some("node-9".to_owned()), ..options() };
     let rules = kube_proxy_iptables(&[external], &[three()], &elsewhere);
     assert!(lines(&rules, "KUBE-SVL-").is_empty());
     assert_eq!(lines(&rules, "KUBE-EXTERNAL-SERVICES").len(), 1);
-    assert!(lines(&rules, "KUBE-EXTERNAL-SERVICES")[0].ends_with("--dport 30080 -j DROP"));
+    assert!(lines(&rules, "KUBE-EXTERNAL-SERVICES").first().unwrap().ends_with("--dport 30080 -j DROP"));
     let internal = Service { internal_traffic_policy: TrafficPolicy::Local, ..service() };
     let rules = kube_proxy_iptables(&[internal], &[three()], &elsewhere);
     assert!(rules.contains("default/web:http has no local endpoints\" -m tcp -p tcp -d 10.96.0.20 --dport 80 -j DROP"));
