@@ -1,5 +1,7 @@
 //! Arguments. Help, completions and the man page come from here.
 
+#[cfg(feature = "lab")]
+mod lab;
 mod values;
 
 use std::ffi::OsString;
@@ -7,18 +9,21 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
+#[cfg(feature = "lab")]
+pub(crate) use lab::{DemoArgs, LabArgs, LabCommand, LabDiagnoseArgs, LabListArgs, LabRunArgs, LabUpArgs};
 pub(crate) use values::{AskedProtocol, FamilyChoice, FileOrStdout, Format, TextOrJson};
 
 const EXAMPLES: &str = "\
 Examples:
   Why can a pod not reach a service? On a node of the cluster, as root:
-    skoop diagnose --local --kubeconfig ~/.kube/config --from pod/default/client --to svc/default/web
+    skoop diagnose --local --kubeconfig ~/.kube/config \\
+      --from pod/default/client --to svc/default/web
 
   Keep what was seen, and look at it elsewhere:
-    skoop diagnose --local --from node/node-1 --to 10.0.0.9 --port 5432 --record broken.skoop
-    skoop diagnose --bundle broken.skoop --from node/node-1 --to 10.0.0.9 --port 5432 -o html > why.html
+    skoop diagnose --local --from node/a --to 10.0.0.9 --port 5432 --record a.skoop
+    skoop diagnose --bundle a.skoop --from node/a --to 10.0.0.9 --port 5432 -v
 
-  See it at work, in a cluster of network namespaces that is built, broken and healed:
+  See it at work, in a cluster of network namespaces, broken and healed:
     sudo skoop demo
 
 Exit codes:
@@ -72,6 +77,9 @@ pub(crate) enum Command {
     /// Write one page for each finding
     #[command(hide = true)]
     Docs(DocsArgs),
+    /// Draw coloured terminal output from standard input as an SVG picture
+    #[command(hide = true)]
+    Picture(PictureArgs),
 }
 
 /// Arguments of `diagnose`.
@@ -186,107 +194,6 @@ pub(crate) struct ExplainArgs {
     pub(crate) output: TextOrJson,
 }
 
-/// Arguments of `lab`.
-#[cfg(feature = "lab")]
-#[derive(Debug, Args)]
-pub(crate) struct LabArgs {
-    #[command(subcommand)]
-    pub(crate) command: LabCommand,
-}
-
-/// Commands of `lab`.
-#[cfg(feature = "lab")]
-#[derive(Debug, Subcommand)]
-pub(crate) enum LabCommand {
-    /// Run scenarios and print a scoreboard; exit code 0 only if all are right
-    Run(LabRunArgs),
-    /// Build a scenario's cluster, break it, and leave it standing
-    Up(LabUpArgs),
-    /// Diagnose a standing cluster
-    Diagnose(LabDiagnoseArgs),
-    /// Remove everything that a lab left behind
-    Down,
-    /// List the scenarios
-    List(LabListArgs),
-    /// Serve a standing lab's sockets
-    #[command(hide = true)]
-    Serve,
-}
-
-/// Arguments of `lab run`.
-#[cfg(feature = "lab")]
-#[derive(Debug, Args)]
-pub(crate) struct LabRunArgs {
-    /// Only scenarios whose name holds this
-    pub(crate) filter: Option<String>,
-    /// Scenario files of this directory instead of those built in
-    #[arg(long, value_name = "DIR")]
-    pub(crate) scenarios: Option<PathBuf>,
-    /// Clusters at the same time
-    #[arg(long, short, default_value_t = 2)]
-    pub(crate) jobs: usize,
-    /// Stop at the first scenario that is not right
-    #[arg(long)]
-    pub(crate) fail_fast: bool,
-    /// Form of the output
-    #[arg(long, short, value_enum, default_value_t = TextOrJson::Text)]
-    pub(crate) output: TextOrJson,
-}
-
-/// Arguments of `lab up`.
-#[cfg(feature = "lab")]
-#[derive(Debug, Args)]
-pub(crate) struct LabUpArgs {
-    /// Name of the scenario
-    pub(crate) scenario: String,
-    /// Scenario files of this directory instead of those built in
-    #[arg(long, value_name = "DIR")]
-    pub(crate) scenarios: Option<PathBuf>,
-    /// Do not break it
-    #[arg(long)]
-    pub(crate) healthy: bool,
-}
-
-/// Arguments of `lab diagnose`.
-#[cfg(feature = "lab")]
-#[derive(Debug, Args)]
-pub(crate) struct LabDiagnoseArgs {
-    /// Where the packet starts [default: as the scenario asks]
-    #[arg(long, value_name = "END", requires = "to")]
-    pub(crate) from: Option<String>,
-    /// Where it should arrive [default: as the scenario asks]
-    #[arg(long, value_name = "END", requires = "from")]
-    pub(crate) to: Option<String>,
-    #[command(flatten)]
-    pub(crate) packet: PacketArgs,
-    /// Write all that was seen to this file, for `--bundle`
-    #[arg(long, value_name = "FILE")]
-    pub(crate) record: Option<PathBuf>,
-    /// Form of the report
-    #[arg(long, short, value_enum, default_value_t = Format::Text)]
-    pub(crate) output: Format,
-}
-
-/// Arguments of `lab list`.
-#[cfg(feature = "lab")]
-#[derive(Debug, Args)]
-pub(crate) struct LabListArgs {
-    /// Only scenarios whose name holds this
-    pub(crate) filter: Option<String>,
-    /// Scenario files of this directory instead of those built in
-    #[arg(long, value_name = "DIR")]
-    pub(crate) scenarios: Option<PathBuf>,
-}
-
-/// Arguments of `demo`.
-#[cfg(feature = "lab")]
-#[derive(Debug, Args)]
-pub(crate) struct DemoArgs {
-    /// Diagnose the bundles of this directory, as without root
-    #[arg(long, value_name = "DIR")]
-    pub(crate) bundles: Option<PathBuf>,
-}
-
 /// Arguments of `completions`.
 #[derive(Debug, Args)]
 pub(crate) struct CompletionsArgs {
@@ -301,6 +208,14 @@ pub(crate) struct ManArgs {
     /// Write a page for each command into this directory instead
     #[arg(long, value_name = "DIR")]
     pub(crate) dir: Option<PathBuf>,
+}
+
+/// Arguments of `picture`.
+#[derive(Debug, Args)]
+pub(crate) struct PictureArgs {
+    /// Title of the window
+    #[arg(long, default_value = "skoop")]
+    pub(crate) title: String,
 }
 
 /// Arguments of `docs`.

@@ -32,7 +32,7 @@ pub(crate) fn run(args: &DemoArgs, style: &Style) -> Result<Exit, Failure> {
     teller.opening();
     let interrupted = interrupt::flag();
     teller.busy("building a cluster: three nodes, pods, a bridge and VXLAN, kube-proxy's rules");
-    let lab = match Lab::build(&LabSpec::from(first)) {
+    let lab = match Lab::build_serving(&LabSpec::from(first), &crate::lab::serve()?) {
         Ok(lab) => lab,
         Err(error) => {
             teller.done();

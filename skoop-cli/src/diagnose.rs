@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use skoop::driver::{self, LocalHost, Recorder, Source};
+use skoop::collect::kube::{ClusterOptions, ClusterReader};
+use skoop::driver::{self, ClusterObjects, LocalHost, Recorder, Source};
 use skoop::engine::{DiagnosisError, ErrorKind};
 use skoop::{driver::DriverError, render};
 use skoop_model::{NodeName, Question, Report};
@@ -48,7 +49,13 @@ async fn source(args: &SourceArgs) -> Result<Box<dyn Source>, Failure> {
     if args.kubeconfig.is_none() && args.context.is_none() {
         return Ok(Box::new(host));
     }
-    Err(Failure::usage("not yet"))
+    let options = ClusterOptions {
+        kubeconfig: args.kubeconfig.clone(),
+        context: args.context.clone(),
+        ..ClusterOptions::default()
+    };
+    let reader = ClusterReader::connect(&options).await.map_err(|error| Failure::usage(chain(&error)))?;
+    Ok(Box::new(host.with_cluster(ClusterObjects::new(reader))))
 }
 
 /// How to answer, and where.

@@ -10,7 +10,7 @@ use skoop_model::{Role, Severity};
 
 use crate::args::{ExplainArgs, TextOrJson};
 use crate::exit::{Exit, Failure};
-use crate::output::{self, Style};
+use crate::output::{self, Style, wrapped};
 
 /// One finding, for programs.
 #[derive(Serialize)]
@@ -102,7 +102,7 @@ fn one(finding: &FindingKind, style: &Style) -> String {
     );
     for (label, paragraph) in [("", finding.meaning()), ("fix", finding.remedy())] {
         let indent = if label.is_empty() { 0 } else { 5 };
-        for (number, line) in wrap(paragraph, style.width.saturating_sub(indent)).iter().enumerate() {
+        for (number, line) in wrapped(paragraph, style.width.saturating_sub(indent)).iter().enumerate() {
             let label = if number == 0 { label } else { "" };
             let lead = if indent == 0 { String::new() } else { format!("{dim}{label:indent$}{plain}") };
             let _ = writeln!(text, "{lead}{line}");
@@ -111,21 +111,6 @@ fn one(finding: &FindingKind, style: &Style) -> String {
     }
     let _ = writeln!(text, "{dim}{}{plain}", finding.docs());
     text
-}
-
-fn wrap(text: &str, columns: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    for word in text.split_whitespace() {
-        match lines.last_mut() {
-            Some(line) if line.is_empty() => line.push_str(word),
-            Some(line) if line.chars().count() + 1 + word.chars().count() <= columns => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(word.to_owned()),
-        }
-    }
-    lines
 }
 
 fn painted(severity: Severity, text: &str, style: &Style) -> String {

@@ -34,6 +34,7 @@ fn run_scenarios(args: &LabRunArgs, style: &Style) -> Result<Exit, Failure> {
         filter: args.filter.clone(),
         keep_going: !args.fail_fast,
         parallel: args.jobs,
+        serve: serve()?,
     };
     let board = Board::new(style);
     let outcomes = skoop_lab::run(&options, &Skoop, &|event| board.hear(event)).map_err(refused)?;
@@ -95,16 +96,20 @@ impl Board {
 }
 
 fn up(args: &LabUpArgs, style: &Style) -> Result<Exit, Failure> {
-    let program = std::env::current_exe()
-        .map_err(|error| Failure::new(Exit::Internal, format!("cannot find this program's own file: {error}")))?;
-    let serve = [program.to_string_lossy().into_owned(), "lab".to_owned(), "serve".to_owned()];
-    let options = UpOptions { dir: args.scenarios.clone(), healthy: args.healthy, serve: serve.into() };
+    let options = UpOptions { dir: args.scenarios.clone(), healthy: args.healthy, serve: serve()? };
     let standing = skoop_lab::up(&args.scenario, &options).map_err(refused)?;
     if style.quiet {
         return Ok(Exit::Fine);
     }
     output::print(&described(&standing))?;
     Ok(Exit::Fine)
+}
+
+/// This program as the process that listens in a pod.
+pub(crate) fn serve() -> Result<Vec<String>, Failure> {
+    let program = std::env::current_exe()
+        .map_err(|error| Failure::new(Exit::Internal, format!("cannot find this program's own file: {error}")))?;
+    Ok(vec![program.to_string_lossy().into_owned(), "lab".to_owned(), "serve".to_owned()])
 }
 
 /// How to play with a standing cluster.

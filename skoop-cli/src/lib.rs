@@ -68,5 +68,6 @@ fn dispatch(cli: Cli, style: &output::Style) -> Result<Exit, Failure> {
         Command::Completions(args) => shell::completions(&args, style),
         Command::Man(args) => shell::man(&args, style),
         Command::Docs(args) => explain::write_docs(&args.dir),
+        Command::Picture(args) => shell::picture(&args),
     }
 }

@@ -1,8 +1,9 @@
-//! Completions and the man page, from the same definition as the arguments.
+//! What goes with the command: completions and the man page, from the same definition as the arguments, and pictures of its output.
 
 use std::fs;
+use std::io::Read;
 
-use crate::args::{self, CompletionsArgs, ManArgs};
+use crate::args::{self, CompletionsArgs, ManArgs, PictureArgs};
 use crate::exit::{Exit, Failure};
 use crate::output::{self, Style};
 
@@ -28,5 +29,16 @@ pub(crate) fn man(args: &ManArgs, _style: &Style) -> Result<Exit, Failure> {
     let mut text = Vec::new();
     clap_mangen::Man::new(command).render(&mut text).map_err(internal)?;
     output::print(&String::from_utf8_lossy(&text))?;
+    Ok(Exit::Fine)
+}
+
+/// Draws what comes from standard input.
+pub(crate) fn picture(args: &PictureArgs) -> Result<Exit, Failure> {
+    let mut bytes = Vec::new();
+    std::io::stdin()
+        .lock()
+        .read_to_end(&mut bytes)
+        .map_err(|error| Failure::usage(format!("cannot read standard input: {error}")))?;
+    output::print(&skoop::render::terminal_svg(&String::from_utf8_lossy(&bytes), &args.title))?;
     Ok(Exit::Fine)
 }

@@ -109,7 +109,7 @@ fn bridge_gateway(host: &Namespace, pod_link: &Link, subnet: IpNet) -> Option<Ip
         addresses
             .iter()
             .find(|entry| entry.link == bridge.index && subnet.contains(&entry.ip()))
-            .map(|entry| entry.ip())
+            .map(skoop_model::Address::ip)
     };
     let peer = pod_link.veth_peer().and_then(|peer| host.link(peer.index));
     if let Some(bridge) = peer.and_then(|peer| host.bridge_of(peer)) {
@@ -125,3 +125,6 @@ fn default_net(family: Family) -> IpNet {
         Family::V6 => IpNet::V6(ipnet::Ipv6Net::default()),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -39,6 +39,50 @@ pub enum CollectError {
         /// The system's answer.
         source: io::Error,
     },
+    /// Nothing says which cluster to ask.
+    #[cfg(feature = "kube")]
+    #[error("no cluster is known: name a kubeconfig, set KUBECONFIG, or run in a pod of the cluster")]
+    NoCluster,
+    /// A kubeconfig that was named is not there. No other one takes its place.
+    #[cfg(feature = "kube")]
+    #[error("kubeconfig {path}: there is no such file: name one that exists")]
+    NoKubeconfig {
+        /// Path as it was named; several are joined with `:`.
+        path: String,
+    },
+    /// A kubeconfig cannot be used.
+    #[cfg(feature = "kube")]
+    #[error("cannot use kubeconfig {path}")]
+    Kubeconfig {
+        /// Path of the file.
+        path: String,
+        /// What the client says.
+        source: Box<::kube::config::KubeconfigError>,
+    },
+    /// The kubeconfig has no context of this name.
+    #[cfg(feature = "kube")]
+    #[error("kubeconfig {path} has no context `{context}`: it has {known}")]
+    NoContext {
+        /// Path of the file.
+        path: String,
+        /// Name of the context.
+        context: String,
+        /// Names that would do, joined with commas; `none`.
+        known: String,
+    },
+    /// The pod in which this runs has no usable service account.
+    #[cfg(feature = "kube")]
+    #[error("cannot use this pod's service account: mount its token, or name a kubeconfig")]
+    InCluster(#[source] Box<::kube::config::InClusterError>),
+    /// No client could be made: broken certificates, a credential plugin that fails.
+    #[cfg(feature = "kube")]
+    #[error("cannot set up a client for cluster {cluster}")]
+    Client {
+        /// Name of the cluster's context.
+        cluster: String,
+        /// What the client says.
+        source: Box<::kube::Error>,
+    },
 }
 
 impl CollectError {
@@ -47,6 +91,10 @@ impl CollectError {
         match self {
             Self::NoNamespace { .. } | Self::NotNamespace { .. } => Reason::NotFound,
             Self::Namespace { source, .. } | Self::System { source, .. } => reason_of(source),
+            #[cfg(feature = "kube")]
+            Self::NoCluster | Self::NoKubeconfig { .. } | Self::NoContext { .. } => Reason::NotFound,
+            #[cfg(feature = "kube")]
+            Self::Kubeconfig { .. } | Self::InCluster(_) | Self::Client { .. } => Reason::Failed,
         }
     }
 }

@@ -153,7 +153,7 @@ pub fn collect(node: NodeName, selection: &Selection, options: &Options) -> Resu
 
     let mut all = vec![host];
     all.append(&mut others);
-    let (mut read, unseen) = read_all(&all, here, &means, options.max_threads);
+    let (mut read, unseen) = read_all(&all, here, &means, options.max_threads)?;
     snapshot.unseen.extend(unseen);
     peers::join(&mut read, &neighbourhood.numbers, |id| {
         let netns = all.iter().find(|netns| netns.id == id);
@@ -243,44 +243,57 @@ fn within<T: Send>(netns: &Netns, here: NetnsId, work: impl FnOnce() -> T + Send
     })
 }
 
-/// Reads the namespaces, the first as the host's, with at most `threads` at a time. The order is kept.
+/// A namespace that was read, with its veths that lead out of it.
+type Read = (NamespaceSnapshot, Foreign);
+
+/// Reads the namespaces, the first as the host's, with at most `threads` at a time. The order is kept. Of those besides the host's,
+/// the ones that cannot be entered are told.
 fn read_all(
     all: &[Netns],
     here: NetnsId,
     means: &Means,
     threads: usize,
-) -> (Vec<(NamespaceSnapshot, Foreign)>, Vec<Unavailable>) {
+) -> Result<(Vec<Read>, Vec<Unavailable>), CollectError> {
     let next = AtomicUsize::new(0);
     let mut results: Vec<_> = thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads.clamp(1, all.len()))
-            .filter_map(|_| thread::Builder::new().spawn_scoped(scope, || work(all, &next, here, means)).ok())
-            .collect();
-        workers
-            .into_iter()
-            .flat_map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-            .collect()
-    });
+        let spawn = |_| thread::Builder::new().spawn_scoped(scope, || work(all, &next, here, means));
+        let workers = (0..threads.clamp(1, all.len())).map(spawn).collect::<Vec<_>>();
+        if workers.iter().all(Result::is_err) {
+            let failure = workers.into_iter().find_map(Result::err);
+            let source = failure.unwrap_or_else(|| io::Error::other("no thread"));
+            return Err(CollectError::System { operation: "start a thread", source });
+        }
+        let join = |worker: thread::ScopedJoinHandle<'_, _>| {
+            worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        };
+        // Fewer threads than wished for read the same namespaces.
+        Ok(workers.into_iter().flatten().flat_map(join).collect::<Vec<_>>())
+    })?;
     results.sort_by_key(|(position, _)| *position);
     let (mut read, mut unseen) = (Vec::new(), Vec::new());
-    for (_, result) in results {
+    for (position, result) in results {
         match result {
             Ok(namespace) => read.push(namespace),
-            Err(why) => unseen.push(why),
+            Err(error) if position == 0 => return Err(error),
+            Err(error) => unseen.push(refusal(&error)),
         }
     }
-    (read, unseen)
+    Ok((read, unseen))
 }
 
-type Outcome = Result<(NamespaceSnapshot, Foreign), Unavailable>;
-
 /// Takes one namespace after another until none is left.
-fn work(all: &[Netns], next: &AtomicUsize, mut here: NetnsId, means: &Means) -> Vec<(usize, Outcome)> {
+fn work(
+    all: &[Netns],
+    next: &AtomicUsize,
+    mut here: NetnsId,
+    means: &Means,
+) -> Vec<(usize, Result<Read, CollectError>)> {
     let mut outcomes = Vec::new();
     loop {
         let position = next.fetch_add(1, Ordering::Relaxed);
         let Some(netns) = all.get(position) else { return outcomes };
         let entered = if netns.id == here { Ok(()) } else { netns.enter() };
-        let outcome = entered.map_err(|error| refusal(&error)).map(|()| {
+        let outcome = entered.map(|()| {
             here = netns.id;
             let role = if position == 0 { HostRole::Host } else { HostRole::Other };
             namespace::read(netns.id, role, means)

@@ -4,20 +4,21 @@ mod change;
 mod question;
 mod values;
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use anyhow::{Context, Result};
 use ipnet::IpNet;
 use skoop_model::{Family, Finding};
 
+use crate::api::ObjectStore;
 use crate::background::Background;
 use crate::claim::Claim;
-use crate::cluster::Cluster;
+use crate::objects;
 use crate::packets::{self, Measured};
 use crate::plan::Plan;
-use crate::proxy::{self, Proxy, ProxyNode};
+use crate::proxy::{self, Intent, Proxy, ProxyNode};
 use crate::scenario::{Ask, Change, Place, Scenario};
-use crate::servers::{InProcess, Listen, Servers};
+use crate::servers::{Children, InProcess, Listen, Servers};
 use crate::source::LabSource;
 use crate::topology::{self, Topology};
 use crate::{command, netns};
@@ -53,7 +54,7 @@ pub struct Lab {
     plan: Plan,
     spec: LabSpec,
     proxy: &'static dyn Proxy,
-    cluster: Cluster,
+    store: Arc<ObjectStore>,
     servers: Box<dyn Servers>,
     background: Background,
     claim: Mutex<Claim>,
@@ -67,17 +68,27 @@ impl Lab {
     ///
     /// No such topology or proxy, no permission, or the kernel refuses a step. What was built until then is removed.
     pub fn build(spec: &LabSpec) -> Result<Self> {
-        Self::build_with(spec, Box::new(InProcess::start()?))
+        Self::build_with(spec, Box::<InProcess>::default())
     }
 
-    pub(crate) fn build_with(spec: &LabSpec, servers: Box<dyn Servers>) -> Result<Self> {
+    /// The same, with listeners that are processes in their pods' namespaces, as containers' would be: processes of `serve`, which must
+    /// call [`serve_main`](crate::serve_main).
+    ///
+    /// # Errors
+    ///
+    /// As [`Lab::build`].
+    pub fn build_serving(spec: &LabSpec, serve: &[String]) -> Result<Self> {
+        Self::build_with(spec, Box::new(Children::new(serve)))
+    }
+
+    fn build_with(spec: &LabSpec, servers: Box<dyn Servers>) -> Result<Self> {
         let topology = topology::topology(&spec.topology)?;
         let proxy = proxy::proxy(&spec.proxy)?;
         require_root()?;
         let claim = Claim::create()?;
         let plan = Plan::new(claim.id(), &spec.families);
         let lab = Self {
-            cluster: Cluster::new(&plan, topology, proxy.id()),
+            store: Arc::new(objects::store(&plan, topology, proxy.id())?),
             plan,
             spec: spec.clone(),
             proxy,
@@ -161,7 +172,7 @@ impl Lab {
     ///
     /// A rule could not be loaded.
     pub fn sync_proxies(&self) -> Result<()> {
-        let intent = self.cluster.intent()?;
+        let intent = Intent::read(&self.store)?;
         let families: Vec<(Family, IpNet)> =
             self.plan.families.iter().copied().zip(self.plan.pod_networks.iter().copied()).collect();
         std::thread::scope(|scope| {
@@ -191,7 +202,7 @@ impl Lab {
     ///
     /// The API server could not be started.
     pub fn source(&self) -> Result<LabSource> {
-        LabSource::start(&self.plan, &self.cluster)
+        LabSource::start(&self.plan, Arc::clone(&self.store))
     }
 
     /// Takes everything down.
@@ -204,14 +215,20 @@ impl Lab {
         self.remove()
     }
 
+    /// Lets the listeners run on without this process, and returns their processes.
+    pub(crate) fn detach_servers(&self) -> Result<Vec<u32>> {
+        self.servers.stay()
+    }
+
     pub(crate) fn leave_standing(mut self, state: &str) -> Result<()> {
         self.claim.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner).write(state)?;
         self.standing = true;
         Ok(())
     }
 
-    pub(crate) fn cluster(&self) -> &Cluster {
-        &self.cluster
+    /// The API objects.
+    pub fn objects(&self) -> &ObjectStore {
+        &self.store
     }
 
     fn remove(&self) -> Result<()> {

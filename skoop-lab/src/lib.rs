@@ -16,9 +16,9 @@
 //!
 //! Root is needed. Nothing outside the lab's own namespaces is changed.
 
+mod api;
 mod background;
 mod claim;
-mod cluster;
 mod command;
 mod diagnoser;
 mod lab;
@@ -35,6 +35,7 @@ mod source;
 mod standing;
 mod topology;
 
+pub use api::{ApiServer, ObjectStore, StoreError};
 pub use diagnoser::Skoop;
 pub use lab::{Lab, LabSpec};
 pub use packets::{ATTEMPTS, Attempt, Measured, PATIENCE};

@@ -1,10 +1,11 @@
 //! The API objects of a lab: what a real API server would hold about such a cluster.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use ipnet::IpNet;
 use serde_json::{Value, json};
 use skoop_model::Family;
 
+use crate::api::ObjectStore;
 use crate::plan::{NodePlan, Plan, PodPlan};
 use crate::topology::Topology;
 
@@ -13,46 +14,30 @@ const CREATED: &str = "2026-01-01T00:00:00Z";
 /// Hash of the servers' pod template, as a Deployment would compute it.
 const TEMPLATE_HASH: &str = "5d8f7c9b46";
 
-/// All objects, by kind.
-pub(crate) fn objects(plan: &Plan, topology: &dyn Topology, proxy: &str) -> Vec<Value> {
+/// All objects of a healthy cluster.
+pub(crate) fn store(plan: &Plan, topology: &dyn Topology, proxy: &str) -> Result<ObjectStore> {
     let mut objects: Vec<Value> = ["default", "kube-system"].map(namespace).into();
     objects.extend(topology.objects(plan));
     objects.extend(plan.nodes.iter().map(|entry| node(plan, topology, entry)));
     objects.extend(plan.pods.iter().map(|entry| pod(plan, entry)));
-    objects.extend(
-        plan.nodes
-            .iter()
-            .map(|entry| host_pod(entry, "kube-system", "kube-proxy", "registry.k8s.io/kube-proxy:v1.34.1")),
-    );
     objects.extend([web_service(plan), kubernetes_service(plan)]);
-    objects.extend(plan.families.iter().enumerate().flat_map(|(index, family)| {
+    for (index, family) in plan.families.iter().enumerate() {
+        objects.push(web_slice(plan, *family, index));
         let first = plan.nodes.first().and_then(|node| node.addresses.get(index));
-        [Some(web_slice(plan, *family, index)), first.map(|address| kubernetes_slice(*family, address))]
-            .into_iter()
-            .flatten()
-    }));
-    objects.extend(kube_proxy(plan, proxy));
-    for (number, object) in objects.iter_mut().enumerate() {
-        complete(object, number);
+        objects.extend(first.map(|address| kubernetes_slice(*family, address)));
     }
-    objects
+    objects.extend(kube_proxy(plan, proxy));
+    let store = ObjectStore::new();
+    objects.into_iter().try_for_each(|object| store.put(created(object)))?;
+    Ok(store)
 }
 
-/// Fills in what the API server itself writes: UID, version, time.
-pub(crate) fn complete(object: &mut Value, number: usize) {
+/// The object with the time that the API server writes into a new one.
+pub(crate) fn created(mut object: Value) -> Value {
     if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
-        metadata.entry("uid").or_insert_with(|| json!(format!("00000000-0000-4000-8000-{number:012x}")));
-        metadata.entry("resourceVersion").or_insert_with(|| json!((1000 + number).to_string()));
         metadata.entry("creationTimestamp").or_insert_with(|| json!(CREATED));
     }
-}
-
-/// Kind, namespace and name of an object.
-pub(crate) fn identity(object: &Value) -> Result<(String, String, String)> {
-    let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
-    let kind = text("/kind").context("an object without `kind`")?;
-    let name = text("/metadata/name").with_context(|| format!("a {kind} without `metadata.name`"))?;
-    Ok((kind, text("/metadata/namespace").unwrap_or_default(), name))
+    object
 }
 
 fn namespace(name: &str) -> Value {
@@ -135,7 +120,7 @@ fn pod(plan: &Plan, pod: &PodPlan) -> Value {
 }
 
 /// A daemon set's pod in the node's own namespace.
-fn host_pod(node: &NodePlan, namespace: &str, name: &str, image: &str) -> Value {
+pub(crate) fn host_pod(node: &NodePlan, namespace: &str, name: &str, image: &str) -> Value {
     let number = node.name.rsplit('-').next().unwrap_or_default();
     json!({"apiVersion": "v1", "kind": "Pod",
         "metadata": {
@@ -243,7 +228,9 @@ fn kube_proxy(plan: &Plan, mode: &str) -> Vec<Value> {
     );
     let ready = plan.nodes.len();
     let labels = json!({"k8s-app": "kube-proxy"});
-    vec![
+    let image = "registry.k8s.io/kube-proxy:v1.34.1";
+    let pods = plan.nodes.iter().map(|node| host_pod(node, "kube-system", "kube-proxy", image));
+    let mut objects = vec![
         json!({"apiVersion": "v1", "kind": "ConfigMap",
             "metadata": {"name": "kube-proxy", "namespace": "kube-system", "labels": {"app": "kube-proxy"}},
             "data": {"config.conf": config}}),
@@ -252,8 +239,10 @@ fn kube_proxy(plan: &Plan, mode: &str) -> Vec<Value> {
             "spec": {
                 "selector": {"matchLabels": labels},
                 "template": {"metadata": {"labels": labels}, "spec": {"hostNetwork": true,
-                    "containers": [{"name": "kube-proxy", "image": "registry.k8s.io/kube-proxy:v1.34.1"}]}},
+                    "containers": [{"name": "kube-proxy", "image": image}]}},
             },
             "status": {"currentNumberScheduled": ready, "desiredNumberScheduled": ready, "numberMisscheduled": 0, "numberReady": ready}}),
-    ]
+    ];
+    objects.extend(pods);
+    objects
 }

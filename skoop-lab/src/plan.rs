@@ -73,59 +73,13 @@ pub struct ServicePlan {
 impl Plan {
     /// Three nodes; a client on the first, a server on each, a second client beside `default/server` on the second.
     pub fn new(id: &str, families: &[Family]) -> Self {
-        let each = |v4: [u8; 4], v6: [u16; 8], lengths: (u8, u8)| -> Vec<IpNet> {
-            families.iter().map(|family| net(*family, v4, v6, lengths)).collect()
-        };
-        let nodes: Vec<NodePlan> = (1..=3u8)
-            .map(|number| {
-                let wide = u16::from(number);
-                NodePlan {
-                    name: format!("node-{number}"),
-                    addresses: each(
-                        [172, 20, 0, 10 + number],
-                        [0xfd00, 0x172, 0x20, 0, 0, 0, 0, 0x10 + wide],
-                        (24, 64),
-                    ),
-                    pod_cidrs: each([10, 244, number, 0], [0xfd00, 0x10, 0x244, wide, 0, 0, 0, 0], (24, 64)),
-                }
-            })
-            .collect();
-        let pods = [
-            ("client", 1, false),
-            ("server", 2, true),
-            ("client-local", 2, false),
-            ("server-2", 3, true),
-            ("server-3", 1, true),
-        ];
-        let mut used = [0u8; 4];
-        let pods = pods
-            .into_iter()
-            .map(|(name, node, serves): (&str, u8, bool)| {
-                // `.1` and `::1` are the gateway's.
-                let host = used.get_mut(usize::from(node)).map_or(2, |used| {
-                    *used += 1;
-                    1 + *used
-                });
-                let key = ObjectKey::new("default", name);
-                PodPlan {
-                    node: format!("node-{node}"),
-                    addresses: each(
-                        [10, 244, node, host],
-                        [0xfd00, 0x10, 0x244, u16::from(node), 0, 0, 0, u16::from(host)],
-                        (24, 64),
-                    ),
-                    veth: format!("veth{:08x}", hash(&key.to_string()) & 0xffff_ffff),
-                    key,
-                    serves,
-                }
-            })
-            .collect();
+        let each = |v4, v6, lengths| nets(families, v4, v6, lengths);
         let addresses = |nets: Vec<IpNet>| nets.iter().map(IpNet::addr).collect();
         Self {
             id: id.to_owned(),
             families: families.to_vec(),
-            nodes,
-            pods,
+            nodes: (1..=3).map(|number| NodePlan::new(families, number)).collect(),
+            pods: pods(families),
             pod_networks: each([10, 244, 0, 0], [0xfd00, 0x10, 0x244, 0, 0, 0, 0, 0], (16, 48)),
             web: ServicePlan {
                 cluster_ips: addresses(each([10, 96, 71, 20], [0xfd00, 0x10, 0x96, 0, 0, 0, 0, 0x7120], (32, 128))),
@@ -211,6 +165,46 @@ pub fn mac(place: &str, device: &str) -> MacAddr {
 /// FNV-1a, 64 bits.
 pub(crate) fn hash(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+impl NodePlan {
+    fn new(families: &[Family], number: u8) -> Self {
+        let wide = u16::from(number);
+        let address = ([172, 20, 0, 10 + number], [0xfd00, 0x172, 0x20, 0, 0, 0, 0, 0x10 + wide]);
+        let cidr = ([10, 244, number, 0], [0xfd00, 0x10, 0x244, wide, 0, 0, 0, 0]);
+        Self {
+            name: format!("node-{number}"),
+            addresses: nets(families, address.0, address.1, (24, 64)),
+            pod_cidrs: nets(families, cidr.0, cidr.1, (24, 64)),
+        }
+    }
+}
+
+fn pods(families: &[Family]) -> Vec<PodPlan> {
+    // Name, node, last part of the address (the first one is the gateway's), whether it serves.
+    let pods = [
+        ("client", 1, 2, false),
+        ("server", 2, 2, true),
+        ("client-local", 2, 3, false),
+        ("server-2", 3, 2, true),
+        ("server-3", 1, 3, true),
+    ];
+    let pod = |(name, node, host, serves): (&str, u8, u8, bool)| {
+        let key = ObjectKey::new("default", name);
+        let v6 = [0xfd00, 0x10, 0x244, u16::from(node), 0, 0, 0, u16::from(host)];
+        PodPlan {
+            node: format!("node-{node}"),
+            addresses: nets(families, [10, 244, node, host], v6, (24, 64)),
+            veth: format!("veth{:08x}", hash(&key.to_string()) & 0xffff_ffff),
+            key,
+            serves,
+        }
+    };
+    pods.into_iter().map(pod).collect()
+}
+
+fn nets(families: &[Family], v4: [u8; 4], v6: [u16; 8], lengths: (u8, u8)) -> Vec<IpNet> {
+    families.iter().map(|family| net(*family, v4, v6, lengths)).collect()
 }
 
 fn net(family: Family, v4: [u8; 4], v6: [u16; 8], (v4_length, v6_length): (u8, u8)) -> IpNet {

@@ -17,6 +17,7 @@ use skoop_model::{Question, Report, Verdict};
 use crate::lab::{Lab, LabSpec};
 use crate::packets::Measured;
 use crate::scenario::{Ask, Scenario};
+use crate::standing;
 
 /// How long a cluster that should work may take until it does: the kernel resolves neighbours again in its own time.
 const SETTLING: Duration = Duration::from_secs(6);
@@ -42,12 +43,14 @@ pub struct RunOptions {
     pub keep_going: bool,
     /// Labs at the same time.
     pub parallel: usize,
+    /// A command whose process calls [`serve_main`](crate::serve_main), one in each serving pod; empty: this process serves.
+    pub serve: Vec<String>,
 }
 
 impl Default for RunOptions {
     /// All of this crate's, two at a time.
     fn default() -> Self {
-        Self { dir: None, filter: None, keep_going: true, parallel: 2 }
+        Self { dir: None, filter: None, keep_going: true, parallel: 2, serve: Vec::new() }
     }
 }
 
@@ -129,6 +132,7 @@ pub fn list_scenarios(dir: Option<&std::path::Path>, filter: Option<&str>) -> Re
 }
 
 /// Runs scenarios, and gives one outcome each, in the order of their names. A lab that cannot be built is an outcome that is not right.
+/// What killed runs left behind is taken down first.
 ///
 /// # Errors
 ///
@@ -142,6 +146,7 @@ pub fn run(
     if scenarios.is_empty() {
         bail!("no scenario is called like `{}`", options.filter.as_deref().unwrap_or_default());
     }
+    standing::sweep()?;
     let total = scenarios.len();
     let queue: Mutex<VecDeque<Scenario>> = Mutex::new(scenarios.into());
     let outcomes = Mutex::new(Vec::new());
@@ -150,7 +155,7 @@ pub fn run(
         while !stop.load(Ordering::Relaxed) {
             let Some(scenario) = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front() else { return };
             let on_stage = |stage: &str| on_event(Event::Stage { scenario: &scenario.name, stage, total });
-            let outcome = run_one(&scenario, diagnose, &on_stage);
+            let outcome = run_one(&scenario, &options.serve, diagnose, &on_stage);
             if !outcome.right && !options.keep_going {
                 stop.store(true, Ordering::Relaxed);
             }
@@ -167,11 +172,11 @@ pub fn run(
     Ok(outcomes)
 }
 
-/// Runs one scenario.
-pub fn run_one(scenario: &Scenario, diagnose: &dyn Diagnose, on_stage: &dyn Fn(&str)) -> Outcome {
+/// Runs one scenario; `serve` as in [`RunOptions`].
+pub fn run_one(scenario: &Scenario, serve: &[String], diagnose: &dyn Diagnose, on_stage: &dyn Fn(&str)) -> Outcome {
     let begun = Instant::now();
     let mut outcome = Outcome::of(scenario);
-    if let Err(error) = steps(scenario, diagnose, on_stage, &mut outcome) {
+    if let Err(error) = steps(scenario, serve, diagnose, on_stage, &mut outcome) {
         outcome.problems.push(format!("{error:#}"));
     }
     outcome.right = outcome.problems.is_empty();
@@ -179,9 +184,16 @@ pub fn run_one(scenario: &Scenario, diagnose: &dyn Diagnose, on_stage: &dyn Fn(&
     outcome
 }
 
-fn steps(scenario: &Scenario, diagnose: &dyn Diagnose, on_stage: &dyn Fn(&str), outcome: &mut Outcome) -> Result<()> {
+fn steps(
+    scenario: &Scenario,
+    serve: &[String],
+    diagnose: &dyn Diagnose,
+    on_stage: &dyn Fn(&str),
+    outcome: &mut Outcome,
+) -> Result<()> {
     on_stage("building");
-    let lab = Lab::build(&LabSpec::from(scenario))?;
+    let spec = LabSpec::from(scenario);
+    let lab = if serve.is_empty() { Lab::build(&spec)? } else { Lab::build_serving(&spec, serve)? };
     let question = lab.question(&scenario.question)?;
     let source = lab.source()?;
 

@@ -11,7 +11,6 @@ use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 use skoop_model::{Family, Protocol, Verdict};
 
-pub(crate) use change::split_name;
 pub use change::{Change, Edit, ObjectPatch, ObjectRef, Place};
 pub(crate) use placeholder::{Values, fill, fill_json};
 

@@ -1,9 +1,10 @@
-//! Listeners inside pods: TCP and UDP echo servers, of this process or of a child that outlives it.
+//! Listeners inside pods: TCP and UDP echo servers, of this process, or of one in each pod's namespace.
 
 mod child;
 mod echo;
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::net::SocketAddr;
 use std::str::FromStr;
 use std::sync::{Mutex, PoisonError};
@@ -15,7 +16,7 @@ use tokio::task::JoinHandle;
 use crate::background::Background;
 use crate::netns;
 
-pub(crate) use child::Child;
+pub(crate) use child::Children;
 pub use child::serve_main;
 
 /// One listener. Text form: `tcp:0.0.0.0:80`, `udp:[::]:80`; `tcp:[::]:80,v6only` takes no IPv4.
@@ -70,32 +71,58 @@ impl From<Listen> for String {
 pub(crate) trait Servers: Send + Sync {
     /// Makes exactly these listeners run in a namespace; when it returns, they are open, and earlier ones closed.
     fn set(&self, netns: &str, listens: &[Listen]) -> Result<()>;
+
+    /// Lets them run on when this process has ended, and returns the processes that do so.
+    fn stay(&self) -> Result<Vec<u32>>;
 }
 
 /// Listeners of this process: gone with it.
-pub(crate) struct InProcess {
-    background: Background,
-    tasks: Mutex<HashMap<String, Vec<JoinHandle<()>>>>,
-}
-
-impl InProcess {
-    pub(crate) fn start() -> Result<Self> {
-        Ok(Self { background: Background::start()?, tasks: Mutex::default() })
-    }
-}
+#[derive(Default)]
+pub(crate) struct InProcess(Mutex<HashMap<String, Serving>>);
 
 impl Servers for InProcess {
     fn set(&self, netns: &str, listens: &[Listen]) -> Result<()> {
-        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
-        for task in tasks.remove(netns).unwrap_or_default() {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let serving = match all.entry(netns.to_owned()) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => entry.insert(Serving::start()?),
+        };
+        serving.stop()?;
+        serving.serve(netns::enter(netns, || listens.iter().map(echo::open).collect::<Result<Vec<_>>>())??)
+    }
+
+    fn stay(&self) -> Result<Vec<u32>> {
+        bail!("listeners of this process end with it")
+    }
+}
+
+/// Sockets that are being served.
+struct Serving {
+    background: Background,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Serving {
+    fn start() -> Result<Self> {
+        Ok(Self { background: Background::start()?, tasks: Vec::new() })
+    }
+
+    /// Closes all sockets.
+    fn stop(&mut self) -> Result<()> {
+        for task in self.tasks.drain(..) {
             task.abort();
             // An aborted task has closed its socket only when it has ended.
             let _aborted = self.background.wait(task)?;
         }
-        let sockets = netns::enter(netns, || listens.iter().map(echo::open).collect::<Result<Vec<_>>>())??;
+        Ok(())
+    }
+
+    /// Serves these sockets too.
+    fn serve(&mut self, open: Vec<echo::Open>) -> Result<()> {
         let _guard = self.background.handle()?.enter();
-        let started = sockets.into_iter().map(echo::serve).collect::<Result<Vec<_>>>()?;
-        tasks.insert(netns.to_owned(), started);
+        for open in open {
+            self.tasks.push(echo::serve(open)?);
+        }
         Ok(())
     }
 }

@@ -1,6 +1,7 @@
 //! Labs that stand after the process that built them has ended.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
@@ -8,13 +9,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use skoop_model::{Question, Verdict};
 
+use crate::api::ObjectStore;
 use crate::claim::{self, Claim};
-use crate::cluster::Cluster;
 use crate::lab::{Lab, LabSpec};
 use crate::netns;
 use crate::plan::{PREFIX, Plan};
 use crate::runner::list_scenarios;
-use crate::servers::Child;
 use crate::source::LabSource;
 
 /// What to leave standing.
@@ -24,7 +24,7 @@ pub struct UpOptions {
     pub dir: Option<PathBuf>,
     /// Leave it healthy.
     pub healthy: bool,
-    /// A command whose process calls [`serve_main`](crate::serve_main); it runs the pods' listeners until the lab is taken down.
+    /// A command whose process calls [`serve_main`](crate::serve_main); one in each pod runs the listeners until the lab is taken down.
     pub serve: Vec<String>,
 }
 
@@ -40,9 +40,9 @@ pub struct Standing {
     /// The scenario's question.
     pub question: Question,
     /// API objects.
-    objects: Vec<Value>,
-    /// The process that runs the listeners.
-    server: Server,
+    objects: Value,
+    /// The processes that run the listeners.
+    servers: Vec<Server>,
 }
 
 /// A process, and when it started, so that another one with its number is not taken for it.
@@ -59,7 +59,7 @@ impl Standing {
     ///
     /// The API server could not be started.
     pub fn source(&self) -> Result<LabSource> {
-        LabSource::start(&self.plan, &Cluster::of(self.objects.clone()))
+        LabSource::start(&self.plan, Arc::new(ObjectStore::from_json(self.objects.clone())?))
     }
 }
 
@@ -72,17 +72,7 @@ pub fn up(name: &str, options: &UpOptions) -> Result<Standing> {
     let scenarios = list_scenarios(options.dir.as_deref(), None)?;
     let scenario = scenarios.iter().find(|scenario| scenario.name == name);
     let scenario = scenario.with_context(|| format!("there is no scenario `{name}`"))?;
-    let child = Child::start(&options.serve)?;
-    let server = Server { pid: child.pid(), started: started(child.pid())? };
-    let built = build(scenario, options, child, server.clone());
-    if built.is_err() {
-        stop(&server);
-    }
-    built
-}
-
-fn build(scenario: &crate::Scenario, options: &UpOptions, child: Child, server: Server) -> Result<Standing> {
-    let lab = Lab::build_with(&LabSpec::from(scenario), Box::new(child))?;
+    let lab = Lab::build_serving(&LabSpec::from(scenario), &options.serve)?;
     let healthy = lab.settle(&scenario.question)?;
     if healthy.verdict() != Verdict::Reachable {
         bail!("the healthy cluster does not work: {healthy}");
@@ -95,8 +85,8 @@ fn build(scenario: &crate::Scenario, options: &UpOptions, child: Child, server: 
         broken: !options.healthy,
         plan: lab.plan().clone(),
         question: lab.question(&scenario.question)?,
-        objects: lab.cluster().objects(),
-        server,
+        objects: lab.objects().to_json(),
+        servers: lab.detach_servers()?.into_iter().map(Server::of).collect::<Result<_>>()?,
     };
     lab.leave_standing(&serde_json::to_string_pretty(&standing)?)?;
     Ok(standing)
@@ -124,33 +114,49 @@ pub fn standing() -> Result<Vec<Standing>> {
 ///
 /// A namespace could not be deleted.
 pub fn down() -> Result<usize> {
+    take_down(true)
+}
+
+/// Takes down only what killed processes left.
+pub(crate) fn sweep() -> Result<usize> {
+    take_down(false)
+}
+
+fn take_down(standing_too: bool) -> Result<usize> {
     let mut ids = claim::ids()?;
-    let namespaces = netns::with_prefix(PREFIX)?;
-    ids.extend(namespaces.iter().filter_map(|name| claim::id_of_namespace(name)));
+    ids.extend(netns::with_prefix(PREFIX)?.iter().filter_map(|name| claim::id_of_namespace(name)));
     ids.sort();
     ids.dedup();
     let mut taken = 0;
     for id in ids {
         let Some(mut claim) = Claim::take(&id)? else { continue };
         if let Ok(standing) = serde_json::from_str::<Standing>(&claim.read()?) {
-            stop(&standing.server);
+            if !standing_too {
+                continue;
+            }
+            standing.servers.iter().for_each(Server::stop);
         }
-        let prefix = format!("{PREFIX}{id}-");
-        let own: Vec<String> = namespaces.iter().filter(|name| name.starts_with(&prefix)).cloned().collect();
-        netns::delete(&own)?;
+        // Its own process may have deleted them before the lock was free.
+        netns::delete(&netns::with_prefix(&format!("{PREFIX}{id}-"))?)?;
         claim.remove()?;
         taken += 1;
     }
     Ok(taken)
 }
 
-/// Ends a serving process, if it is still the one that was started.
-fn stop(server: &Server) {
-    let same = started(server.pid).is_ok_and(|started| started == server.started);
-    let pid = i32::try_from(server.pid).ok().and_then(Pid::from_raw);
-    if let Some(pid) = pid.filter(|_| same) {
-        // It may have ended in between.
-        let _ = kill_process(pid, Signal::KILL);
+impl Server {
+    fn of(pid: u32) -> Result<Self> {
+        Ok(Self { pid, started: started(pid)? })
+    }
+
+    /// Ends it, if it is still the one that was started.
+    fn stop(&self) {
+        let same = started(self.pid).is_ok_and(|started| started == self.started);
+        let pid = i32::try_from(self.pid).ok().and_then(Pid::from_raw);
+        if let Some(pid) = pid.filter(|_| same) {
+            // It may have ended in between.
+            let _ = kill_process(pid, Signal::KILL);
+        }
     }
 }
 

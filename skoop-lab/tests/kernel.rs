@@ -87,7 +87,7 @@ fn every_scenario_breaks_what_it_says() {
     for scenario in Scenario::embedded().expect("scenarios") {
         let lab = Lab::build(&LabSpec::from(&scenario)).expect("a lab");
         let healthy = lab.settle(&scenario.question).expect("a measurement");
-        lab.apply(&scenario.breaks).unwrap_or_else(|error| panic!("{}: {error:#}", scenario.name));
+        lab.apply(&scenario.breaks).expect(&scenario.name);
         let broken = lab.measure(&scenario.question).expect("a measurement");
         eprintln!("{}: healthy {healthy}, broken {broken}", scenario.name);
         if healthy.verdict() != Verdict::Reachable || broken.verdict() != scenario.expect.verdict {
@@ -109,4 +109,44 @@ fn a_dropped_lab_leaves_nothing_and_commands_run_in_their_place() {
     assert!(format!("{error:#}").contains("nonsense"), "{error:#}");
     drop(lab);
     assert_eq!(namespaces(&id), 0);
+}
+
+#[test]
+#[ignore = "needs root: run by make test"]
+fn placeholders_and_patches_reach_the_kernel() {
+    let lab = lab();
+    let text = r#"
+name = "test"
+topology = "flannel-vxlan"
+question = { from = "outside", to = "svc/default/web", node = "node-1" }
+expect = { verdict = "reachable", first = [] }
+[[break]]
+in = "node/node-1"
+run = ["iptables", "-A", "OUTPUT", "-m", "comment", "--comment", "{mac:node-1/cni0} {ip:node-1} {ip:default/server} {veth:default/server} {vtep:node-2} {podcidr:node-2} {gw:node-2} {ip:svc/default/web} {nodeport:svc/default/web} {lbip:svc/default/web} {ip:outside}"]
+[[break]]
+create = { apiVersion = "v1", kind = "Service", metadata = { name = "more", namespace = "default" }, spec = { clusterIP = "10.96.0.99", clusterIPs = ["10.96.0.99"], ports = [{ port = 80, protocol = "TCP" }] } }
+sync = true
+[[break]]
+patch = { kind = "Service", name = "default/web", spec = { externalTrafficPolicy = "Local" } }
+sync = true
+[[heal]]
+delete = { kind = "Service", name = "default/more" }
+sync = true
+"#;
+    let scenario = Scenario::parse(text, "test").expect("a scenario");
+    let save = || lab.run(&Place::Node("node-1".to_owned()), &["iptables-save".to_owned()]).expect("rules");
+    lab.apply(&scenario.breaks).expect("to apply");
+    let rules = save();
+    for filled in [
+        " 172.20.0.11 10.244.2.2 veth",
+        " 10.244.2.0 10.244.2.0/24 10.244.2.1 10.96.71.20 30080 198.51.100.10 203.0.113.10",
+    ] {
+        assert!(rules.contains(filled), "{rules}");
+    }
+    assert!(rules.contains("default/more has no endpoints"), "{rules}");
+    assert!(rules.contains(":KUBE-SVL-"), "{rules}");
+    let measured = lab.settle(&scenario.question).expect("a measurement");
+    assert_eq!(measured.verdict(), Verdict::Reachable, "node-1 has a local endpoint: {measured}");
+    lab.apply(&scenario.heal).expect("to heal");
+    assert!(!save().contains("default/more"));
 }

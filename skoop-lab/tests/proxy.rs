@@ -49,6 +49,7 @@ fn cluster(services: u16, endpoints: u16, family: Family) -> (Vec<Service>, Vec<
         Family::V6 => format!("fd00:{network}::{number:x}"),
     };
     let of = |number: u16| {
+        let protocol = if number.is_multiple_of(2) { Protocol::TCP } else { Protocol::UDP };
         let key = ObjectKey::new("load", format!("svc-{number}"));
         let service = Service {
             key: key.clone(),
@@ -59,13 +60,13 @@ fn cluster(services: u16, endpoints: u16, family: Family) -> (Vec<Service>, Vec<
             external_name: None,
             ports: vec![ServicePort {
                 name: String::new(),
-                protocol: if number % 2 == 0 { Protocol::TCP } else { Protocol::UDP },
+                protocol,
                 port: Port(80),
                 target_port: TargetPort::Number(Port(80)),
-                node_port: (number % 10 == 0).then_some(Port(30_000 + number)),
+                node_port: (number.is_multiple_of(10)).then_some(Port(30_000 + number)),
             }],
             selector: std::collections::BTreeMap::new(),
-            client_ip_affinity_seconds: (number % 7 == 0).then_some(10_800),
+            client_ip_affinity_seconds: number.is_multiple_of(7).then_some(10_800),
             external_traffic_policy: TrafficPolicy::Cluster,
             internal_traffic_policy: TrafficPolicy::Cluster,
             source_ranges: Vec::new(),
@@ -76,12 +77,8 @@ fn cluster(services: u16, endpoints: u16, family: Family) -> (Vec<Service>, Vec<
             key,
             service: Some(service.key.name.clone()),
             address_type: if family == Family::V4 { AddressType::Ipv4 } else { AddressType::Ipv6 },
-            ports: vec![EndpointPort {
-                name: String::new(),
-                protocol: service.ports[0].protocol,
-                port: Some(Port(80)),
-            }],
-            endpoints: (0..if number % 11 == 0 { 0 } else { endpoints })
+            ports: vec![EndpointPort { name: String::new(), protocol, port: Some(Port(80)) }],
+            endpoints: (0..if number.is_multiple_of(11) { 0 } else { endpoints })
                 .map(|index| Endpoint {
                     addresses: vec![address(244, number * endpoints + index).parse().expect("an address")],
                     ready: true,

@@ -3,7 +3,8 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use skoop_lab::{Lab, LabSpec, UpOptions, down, serve_main, standing, up};
+use skoop_lab::{Ask, Change, Lab, LabSpec, Scenario, UpOptions, down, serve_main, standing, up};
+use skoop_model::{ObjectKey, Verdict};
 
 /// Set in processes that these tests start from their own program.
 const ROLE: &str = "SKOOP_LAB_TEST_ROLE";
@@ -40,6 +41,42 @@ fn builds_and_waits_to_be_killed() {
     }
 }
 
+#[test]
+#[ignore = "needs root: run by make test"]
+fn listeners_may_be_processes_in_their_pods() {
+    let serve = [vec!["env".to_owned(), format!("{ROLE}=serve")], this_program("serve_child")].concat();
+    let lab = Lab::build_serving(&LabSpec::default(), &serve).expect("a lab");
+    let netns = lab.plan().pod_netns(&ObjectKey::new("default", "server"));
+    let processes = || {
+        let output = Command::new("ip").args(["netns", "pids", &netns]).output().expect("ip");
+        String::from_utf8(output.stdout).expect("text").split_whitespace().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let ask = Ask::tcp("pod/default/client", "pod/default/server");
+    assert_eq!(lab.settle(&ask).expect("a measurement").verdict(), Verdict::Reachable);
+    let [pid] = processes().try_into().expect("one process in the pod");
+
+    // What kills it is no concern of the others, and it can be started again.
+    assert!(Command::new("kill").args(["-9", &pid]).status().expect("kill").success());
+    let deadline = Instant::now() + Duration::from_secs(5);
+    while lab.measure(&ask).expect("a measurement").verdict() != Verdict::Unreachable {
+        assert!(Instant::now() < deadline, "it answers still");
+    }
+    let listen = "[[heal]]\nin = \"pod/default/server\"\nrun = [\"lab\", \"listen\", \"tcp:0.0.0.0:80\"]";
+    lab.apply(&steps(listen)).expect("to listen again");
+    assert_eq!(lab.settle(&ask).expect("a measurement").verdict(), Verdict::Reachable);
+    lab.tear_down().expect("down");
+    assert!(processes().is_empty());
+}
+
+/// The `[[heal]]` steps of a scenario.
+fn steps(heal: &str) -> Vec<Change> {
+    let text = format!(
+        "name = \"x\"\ntopology = \"flannel-vxlan\"\n[question]\nfrom = \"outside\"\nto = \"outside\"\n{heal}\n\
+         [expect]\nverdict = \"reachable\"\nfirst = []"
+    );
+    Scenario::parse(&text, "test").expect("a scenario").heal
+}
+
 /// One test, since `down` concerns the whole machine.
 #[test]
 #[ignore = "needs root: run by make test"]
@@ -60,7 +97,8 @@ fn down_takes_what_stands_and_what_was_left_and_spares_the_living() {
     assert!(listening().contains("127.0.0.1:80"), "{}", listening());
 
     // One whose process is killed.
-    let [program, arguments @ ..] = &this_program("builds_and_waits_to_be_killed")[..] else { panic!() };
+    let argv = this_program("builds_and_waits_to_be_killed");
+    let (program, arguments) = argv.split_first().expect("a program");
     let mut child = Command::new(program)
         .args(arguments)
         .env(ROLE, "build")
@@ -92,7 +130,11 @@ fn down_takes_what_stands_and_what_was_left_and_spares_the_living() {
 /// Whether a process of ours still serves a standing lab.
 fn serving(standing: &skoop_lab::Standing) -> bool {
     let state = serde_json::to_value(standing).expect("its state");
-    let pid = state.pointer("/server/pid").and_then(serde_json::Value::as_u64).expect("a process id");
+    let servers = state.pointer("/servers").and_then(serde_json::Value::as_array).expect("its processes");
+    assert_eq!(servers.len(), 4);
+    let pids =
+        servers.iter().map(|server| server.pointer("/pid").and_then(serde_json::Value::as_u64).expect("a process id"));
     // A process that was killed stays as a zombie of its parent, this one, with no command line.
-    std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| !line.is_empty())
+    let lives = |pid: u64| std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| !line.is_empty());
+    pids.into_iter().any(lives)
 }

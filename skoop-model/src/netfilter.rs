@@ -36,7 +36,7 @@ pub struct NetfilterDumps {
     pub nft_v4: Item<String>,
     /// `ip6tables-nft-save`.
     pub nft_v6: Item<String>,
-    /// `nft -j list ruleset`: everything in `nf_tables`, what `iptables-nft` wrote included.
+    /// `nft -j list ruleset`: everything in `nf_tables`, what `iptables-nft` wrote included; `{"nftables": []}` where there is nothing.
     pub nft_json: Item<String>,
     /// `ipset save`.
     pub ipset: Item<String>,

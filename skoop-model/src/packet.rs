@@ -193,7 +193,7 @@ impl Packet {
     pub fn set_sport(&mut self, port: Port) {
         match &mut self.transport {
             Transport::Tcp { sport, .. } | Transport::Udp { sport, .. } | Transport::Sctp { sport, .. } => {
-                *sport = port
+                *sport = port;
             }
             Transport::Icmp { .. } | Transport::Other => {}
         }
@@ -203,7 +203,7 @@ impl Packet {
     pub fn set_dport(&mut self, port: Port) {
         match &mut self.transport {
             Transport::Tcp { dport, .. } | Transport::Udp { dport, .. } | Transport::Sctp { dport, .. } => {
-                *dport = port
+                *dport = port;
             }
             Transport::Icmp { .. } | Transport::Other => {}
         }
@@ -219,6 +219,7 @@ impl Packet {
 
     /// The packet that a healthy receiver answers with: SYN+ACK, a datagram back, an echo reply; of the same size.
     /// A fresh packet of the receiver: no mark, TTL 64.
+    #[must_use]
     pub fn reply(&self) -> Self {
         let transport = match self.transport {
             Transport::Tcp { sport, dport, .. } => {

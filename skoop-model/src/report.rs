@@ -226,7 +226,7 @@ impl Stage {
 /// The way back, over all branches.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ReplySummary {
-    /// The reply was asked for.
+    /// The reply was asked for; it is walked wherever the packet arrives.
     pub walked: bool,
     /// How it ends where the packet arrived; none if it arrived nowhere or no reply was asked for.
     pub verdict: Option<Verdict>,

@@ -48,7 +48,7 @@ struct FamilyState {
     /// The rules are those of a fresh namespace.
     default_rules: bool,
     /// IPv6 goes by its two first rules until another one is added, even if they are deleted (`fib6_rule_lookup`,
-    /// net/ipv6/fib6_rules.c). These are the two, where some are missing and no other is there.
+    /// `net/ipv6/fib6_rules.c`). These are the two, where some are missing and no other is there.
     forgotten: Vec<RoutingRule>,
     /// Somebody added a local route by hand (`fib_has_custom_local_routes`).
     custom_local: bool,
@@ -69,11 +69,11 @@ impl Fib {
         }
     }
 
-    /// The route for `flow`, with one next hop chosen. Asks `forks` where the kernel hashes among next hops, and where a rule
-    /// or a choice is not understood.
+    /// The route for `flow`, with one next hop chosen. Asks `forks` where the kernel hashes among next hops, and where
+    /// a rule or a choice is not understood.
     ///
-    /// For a sender that is bound to a device IPv4 takes the destination to be on that device's link if there is no route; such a
-    /// route is found too, in table 0 (`ip_route_output_key_hash_rcu`, net/ipv4/route.c).
+    /// For a sender that is bound to a device IPv4 takes the destination to be on that device's link if there is no
+    /// route; such a route is found too, in table 0 (`ip_route_output_key_hash_rcu`, `net/ipv4/route.c`).
     pub fn lookup(&self, flow: &Flow, forks: &mut Forks) -> Lookup<'_> {
         if self.is_bound_to_down(flow) {
             return Lookup::NoRoute { asked: Vec::new() };
@@ -162,8 +162,8 @@ impl FamilyState {
     }
 }
 
-/// The rules of a fresh namespace (`fib_default_rules_init`, net/ipv4/fib_rules.c; `fib6_rules_net_init_ops`,
-/// net/ipv6/fib6_rules.c).
+/// The rules of a fresh namespace (`fib_default_rules_init`, `net/ipv4/fib_rules.c`; `fib6_rules_net_init_ops`,
+/// `net/ipv6/fib6_rules.c`).
 fn default_rules(family: Family) -> Vec<RoutingRule> {
     let plain = |(priority, table)| RoutingRule {
         family,
@@ -209,3 +209,6 @@ fn assumed_route(device: IfIndex) -> Route {
         unmodelled: Vec::new(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,18 +9,41 @@
 //! one [`PacketState`] (also over the loopback device, where the kernel keeps the reference to the flow), and for all packets
 //! of one walk in one namespace one [`Conntrack`].
 
+mod args;
+mod common;
+mod compile;
+mod hooks;
+mod index;
+mod ipset;
+mod matches;
+mod native;
+mod parse;
+mod result;
+mod run;
+mod table;
+mod targets;
+#[cfg(test)]
+pub(crate) mod testkit;
+mod traverse;
+mod words;
+
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use skoop_model::{Family, IfIndex, Link, NetfilterDumps, Packet, RouteKind, Unseen};
 
-mod result;
-mod words;
-
 pub use result::{HookResult, NfBlocker, NfEvent, NfEventKind, NfVerdict, RejectWith, RuleRef, RuleSource};
 
-use crate::{Conntrack, Forks, PacketState};
+pub(crate) use run::RuleDoubt;
+pub(crate) use table::RuleId;
+pub(crate) use traverse::Frame;
 
-/// The five places where IP packets meet rules (`enum nf_inet_hooks`, include/uapi/linux/netfilter.h).
+use crate::{Conntrack, Forks, PacketState};
+use common::PacketKey;
+use compile::Compiled;
+use run::Run;
+
+/// The five places where IP packets meet rules (`enum nf_inet_hooks`, `include/uapi/linux/netfilter.h`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Hook {
     /// Before routing, for all that comes in by a device.
@@ -68,7 +91,7 @@ pub struct HookPoint<'a> {
 
 /// What rules ask of the rest of the namespace.
 pub trait NetfilterEnv {
-    /// Type of an address by the local routing table (`inet_dev_addr_type`, net/ipv4/fib_frontend.c), by one device if given.
+    /// Type of an address by the local routing table (`inet_dev_addr_type`, `net/ipv4/fib_frontend.c`), by one device if given.
     /// None: not known.
     fn address_kind(&self, address: IpAddr, device: Option<IfIndex>) -> Option<RouteKind>;
 
@@ -86,29 +109,36 @@ pub trait NetfilterEnv {
 
 /// The compiled rules of one namespace. Cheap to clone and to share between threads.
 #[derive(Debug, Clone)]
-pub struct Netfilter {}
+pub struct Netfilter(Arc<Compiled>);
 
 impl Netfilter {
     /// Compiles the dumps of a namespace. A dump that is unavailable counts as unknown, never as empty.
-    pub fn compile(_dumps: &NetfilterDumps) -> Self {
-        Self {}
+    pub fn compile(dumps: &NetfilterDumps) -> Self {
+        Self(Arc::new(Compiled::new(dumps)))
     }
 
     /// What was not understood. It matters only where a packet meets it; then [`Forks`] holds it too.
     pub fn problems(&self) -> &[Unseen] {
-        &[]
+        &self.0.problems
     }
 
     /// Passes `packet` through one hook. After a drop or reject it goes on as if that rule had accepted the packet.
     pub fn run(
         &self,
-        _at: &HookPoint<'_>,
-        _packet: &mut Packet,
-        _state: &mut PacketState,
-        _conntrack: &mut Conntrack,
-        _env: &dyn NetfilterEnv,
-        _forks: &mut Forks,
+        at: &HookPoint<'_>,
+        packet: &mut Packet,
+        state: &mut PacketState,
+        conntrack: &mut Conntrack,
+        env: &dyn NetfilterEnv,
+        forks: &mut Forks,
     ) -> HookResult {
-        HookResult::default()
+        let key = PacketKey::of(packet);
+        let result = HookResult::default();
+        let mut run = Run { rules: &self.0, at, packet, state, conntrack, env, forks, result, key };
+        run.hook();
+        run.result
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,5 @@
-//! Which socket takes a packet (`__inet_lookup_listener`, net/ipv4/inet_hashtables.c; `__udp4_lib_lookup`, net/ipv4/udp.c; and
-//! their IPv6 twins, Linux 6.18).
+//! Which socket takes a packet (`__inet_lookup_listener`, `net/ipv4/inet_hashtables.c`; `__udp4_lib_lookup`,
+//! `net/ipv4/udp.c`; and their IPv6 twins, Linux 6.18).
 
 use std::net::IpAddr;
 
@@ -43,10 +43,11 @@ pub enum Lacks {
     WrongProtocol,
 }
 
-/// The socket that takes `packet`, which came in by `device` and is for this host. Protocols without ports have no sockets here:
-/// [`Receiver::NoListener`].
+/// The socket that takes `packet`, which came in by `device` and is for this host. Protocols without ports have no
+/// sockets here: [`Receiver::NoListener`].
 ///
-/// Where the kernel does not tell whether a socket on `::` takes IPv4 too, and no other socket does, the answer is unknown.
+/// Where the kernel does not tell whether a socket on `::` takes IPv4 too, and no other socket does, the answer is
+/// unknown.
 pub fn receiver(sockets: &Item<Vec<Socket>>, packet: &Packet, device: IfIndex) -> Receiver {
     let sockets = match sockets.get() {
         Ok(sockets) => sockets,
@@ -73,7 +74,8 @@ pub fn receiver(sockets: &Item<Vec<Socket>>, packet: &Packet, device: IfIndex) -
     }
 }
 
-/// `compute_score` of TCP and UDP; none if the socket does not take the packet. What may take it and may not scores least.
+/// `compute_score` of TCP and UDP; none if the socket does not take the packet. What may take it and may not scores
+/// least.
 fn score(socket: &Socket, packet: &Packet, device: IfIndex) -> Option<u8> {
     if socket.protocol != packet.protocol || !is_on_port(socket, packet) || lacks(socket, packet, device).is_some() {
         return None;
@@ -204,7 +206,7 @@ mod tests {
         let packet = syn("10.0.0.1", 80);
         assert_eq!(taker(&[six.clone(), any.clone(), own.clone()], &packet), Some(own.address));
         assert_eq!(taker(&[six.clone(), any.clone()], &packet), Some(any.address));
-        assert_eq!(taker(&[six.clone()], &packet), Some(six.address));
+        assert_eq!(taker(std::slice::from_ref(&six), &packet), Some(six.address));
         assert_eq!(taker(&[any, six.clone()], &syn("fd00::1", 80)), Some(six.address));
     }
 
@@ -248,7 +250,7 @@ mod tests {
     #[test]
     fn a_mapped_address_is_ipv4() {
         let mapped = socket(Protocol::TCP, "::ffff:10.0.0.1", 80);
-        assert_eq!(taker(&[mapped.clone()], &syn("10.0.0.1", 80)), Some(mapped.address));
+        assert_eq!(taker(std::slice::from_ref(&mapped), &syn("10.0.0.1", 80)), Some(mapped.address));
         assert_eq!(taker(&[mapped], &syn("fd00::1", 80)), None);
     }
 }

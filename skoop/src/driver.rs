@@ -6,6 +6,7 @@
 
 #[cfg(feature = "bundle")]
 mod bundle;
+mod cluster;
 mod drive;
 mod error;
 mod local;
@@ -17,6 +18,7 @@ use crate::engine::{Supplied, Want};
 
 #[cfg(feature = "bundle")]
 pub use bundle::BundleSource;
+pub use cluster::ClusterObjects;
 pub use drive::diagnose;
 pub use error::DriverError;
 pub use local::LocalHost;

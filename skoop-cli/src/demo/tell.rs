@@ -8,7 +8,11 @@ use skoop_lab::{Measured, Plan, Scenario};
 use skoop_model::{Finding, Report, Verdict};
 
 use super::Score;
-use crate::output::{self, Style};
+use crate::output::{self, Style, wrapped};
+
+const OPENING: &str = "A Kubernetes cluster of network namespaces is built on this machine, with the real datapath: veth pairs, \
+    bridges, VXLAN, kube-proxy's rules. It is broken in three ways. Each time real packets say whether it works, and skoop, which \
+    sees only the collected state, says why it does not. Nothing else on the machine is touched.";
 
 /// Writes the story to standard output, line by line, and what is going on to standard error.
 pub(crate) struct Teller {
@@ -46,9 +50,9 @@ impl Teller {
     pub(crate) fn opening(&self) {
         self.line("");
         self.line(&format!("  {}", self.paint("1", "Why can A not reach B?")));
-        self.line("  A Kubernetes cluster of network namespaces is built on this machine, with the real datapath: veth pairs,");
-        self.line("  bridges, VXLAN, kube-proxy's rules. It is broken in three ways. Each time real packets say whether it works,");
-        self.line("  and skoop, which sees only the collected state, says why it does not. Nothing else on the machine is touched.");
+        for line in wrapped(OPENING, self.style.width.saturating_sub(2)) {
+            self.line(&format!("  {line}"));
+        }
         self.line("");
     }
 
@@ -75,11 +79,12 @@ impl Teller {
         let kernel = format!("{} packets {measured}", self.mark(measured.verdict()));
         let share = report.share.filter(|_| report.verdict == Verdict::Degraded);
         let share = share.map(|share| format!(", {:.0} %", share.0 * 100.0)).unwrap_or_default();
-        let ours = format!("{} skoop says {}{share}", self.mark(report.verdict), report.verdict);
+        let ours = format!("skoop says {}{share}", report.verdict);
+        let ours = format!("{} {ours:25}", self.mark(report.verdict));
         let agreement = if agree { self.paint("32", "they agree") } else { self.paint("1;31", "THEY DISAGREE") };
         let plain = format!("packets {measured}").chars().count();
-        let pad = " ".repeat(44_usize.saturating_sub(plain));
-        self.line(&format!("  {} {kernel}{pad} {ours}   {agreement}", self.paint("2", &format!("{when:8}"))));
+        let pad = " ".repeat(42_usize.saturating_sub(plain));
+        self.line(&format!("  {} {kernel}{pad} {ours} {agreement}", self.paint("2", &format!("{when:8}"))));
     }
 
     /// What is broken.

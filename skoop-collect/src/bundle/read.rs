@@ -209,7 +209,7 @@ fn read_error(error: io::Error, limits: &Limits) -> BundleError {
             return BundleError::TooLarge { limit_bytes: limits.total_bytes };
         }
         if let Some(cause) = cause.downcast_ref::<io::Error>() {
-            if cause.get_ref().is_some_and(|inner| inner.is::<TooLarge>()) {
+            if cause.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<TooLarge>) {
                 return BundleError::TooLarge { limit_bytes: limits.total_bytes };
             }
             if cause.raw_os_error().is_some() {

@@ -124,7 +124,9 @@ fn parse(payload: &[u8], here: NetnsId) -> Result<LinkRead, DecodeError> {
     }
     link_kind(&mut link, infos);
     if let LinkKind::Veth { peer: end } = &mut link.kind {
-        // Without a namespace id the peer is in the same namespace.
+        // Without a namespace id the peer is in the same namespace. A kernel before 4.20 leaves an index out that is the
+        // device's own in another namespace; zero is a peer that is going away.
+        let peer = peer.or(peer_nsid.map(|_| link.index)).filter(|index| index.0 != 0);
         *end = peer.map(|index| VethPeer { index, netns: peer_nsid.is_none().then_some(here) });
     } else {
         peer_nsid = None;

@@ -114,3 +114,73 @@ fn set(namespaces: &mut [(NamespaceSnapshot, Foreign)], at: (NetnsId, IfIndex), 
         end.netns = Some(peer.0);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use skoop_model::{HostRole, OperState, VethPeer};
+
+    use super::*;
+
+    /// A namespace with veths: index, the peer's index, and the namespace's number for the peer's namespace.
+    fn namespace(id: u64, veths: &[(u32, u32, i32)]) -> (NamespaceSnapshot, Foreign) {
+        let mut snapshot = NamespaceSnapshot::new(NetnsId(id), HostRole::Other);
+        let link = |&(index, peer, _): &(u32, u32, i32)| Link {
+            index: IfIndex(index),
+            name: format!("veth{index}"),
+            mac: None,
+            mtu_bytes: 1500,
+            up: true,
+            lower_up: true,
+            loopback: false,
+            no_arp: false,
+            point_to_point: false,
+            promiscuous: false,
+            oper_state: OperState::Up,
+            kind: LinkKind::Veth { peer: Some(VethPeer { index: IfIndex(peer), netns: None }) },
+            controller: None,
+            bridge_port: None,
+            group: 0,
+            hooks: Vec::new(),
+        };
+        snapshot.links = Item::known(0, veths.iter().map(link).collect());
+        (snapshot, veths.iter().map(|(index, _, number)| (IfIndex(*index), *number)).collect())
+    }
+
+    fn peers(namespaces: &[(NamespaceSnapshot, Foreign)]) -> Vec<Vec<Option<u64>>> {
+        let of = |link: &Link| link.veth_peer().and_then(|peer| peer.netns).map(|id| id.0);
+        namespaces.iter().map(|(snapshot, _)| snapshot.links.elements().iter().map(of).collect()).collect()
+    }
+
+    #[test]
+    #[expect(clippy::panic, reason = "it must not come to that")]
+    fn pods_behind_their_host_are_not_asked() {
+        let mut namespaces = [
+            namespace(1, &[(10, 2, 0), (11, 2, 1), (12, 9, 7)]),
+            namespace(2, &[(2, 10, 0)]),
+            namespace(3, &[(2, 11, 0)]),
+        ];
+        let host = BTreeMap::from([(0, NetnsId(2)), (1, NetnsId(3))]);
+        join(&mut namespaces, &host, |id| panic!("asked {id}"));
+        assert_eq!(peers(&namespaces), [vec![Some(2), Some(3), None], vec![Some(1)], vec![Some(1)]]);
+    }
+
+    #[test]
+    fn one_end_of_a_pair_is_asked_for_both() {
+        let mut namespaces = [namespace(1, &[]), namespace(2, &[(5, 6, 3), (7, 8, 4)]), namespace(3, &[(6, 5, 9)])];
+        let mut asked = Vec::new();
+        join(&mut namespaces, &BTreeMap::new(), |id| {
+            asked.push(id);
+            BTreeMap::from([(3, NetnsId(3))])
+        });
+        assert_eq!(peers(&namespaces), [vec![], vec![Some(3), None], vec![Some(2)]]);
+        assert_eq!(asked, [NetnsId(2)]);
+    }
+
+    #[test]
+    fn an_index_used_anew_is_no_peer() {
+        // The pod's device was replaced between the two readings: it has another peer than the host believes.
+        let mut namespaces = [namespace(1, &[(10, 2, 0)]), namespace(2, &[(2, 99, 0)])];
+        join(&mut namespaces, &BTreeMap::from([(0, NetnsId(2))]), |_| BTreeMap::new());
+        assert_eq!(peers(&namespaces), [vec![Some(2)], vec![None]]);
+    }
+}

@@ -8,7 +8,7 @@ use rustix::io::Errno;
 use skoop_model::{Sysctls, Unavailable};
 
 /// Below `net/ipv4/conf/DEVICE`.
-const DEVICE_V4: [&str; 15] = [
+const DEVICE_V4: &[&str] = &[
     "accept_local",
     "accept_redirects",
     "arp_announce",
@@ -27,8 +27,15 @@ const DEVICE_V4: [&str; 15] = [
 ];
 
 /// Below `net/ipv6/conf/DEVICE`.
-const DEVICE_V6: [&str; 6] =
-    ["accept_ra", "accept_source_route", "disable_ipv6", "forwarding", "ignore_routes_with_linkdown", "proxy_ndp"];
+const DEVICE_V6: &[&str] = &[
+    "accept_ra",
+    "accept_source_route",
+    "disable_ipv6",
+    "forwarding",
+    "ignore_routes_with_linkdown",
+    "proxy_ndp",
+    "use_tempaddr",
+];
 
 /// Of the namespace, by directory below `net`.
 const NAMESPACE: [(&str, &[&str]); 4] = [
@@ -45,7 +52,9 @@ const NAMESPACE: [(&str, &[&str]); 4] = [
     (
         "ipv4",
         &[
+            "fib_multipath_hash_fields",
             "fib_multipath_hash_policy",
+            "fib_multipath_use_neigh",
             "fwmark_reflect",
             "icmp_echo_ignore_all",
             "ip_default_ttl",
@@ -64,7 +73,14 @@ const NAMESPACE: [(&str, &[&str]); 4] = [
     ),
     (
         "ipv6",
-        &["bindv6only", "fib_multipath_hash_policy", "fwmark_reflect", "icmp/echo_ignore_all", "ip_nonlocal_bind"],
+        &[
+            "bindv6only",
+            "fib_multipath_hash_fields",
+            "fib_multipath_hash_policy",
+            "fwmark_reflect",
+            "icmp/echo_ignore_all",
+            "ip_nonlocal_bind",
+        ],
     ),
     ("netfilter", &["nf_conntrack_count", "nf_conntrack_max", "nf_conntrack_tcp_be_liberal", "nf_conntrack_tcp_loose"]),
 ];
@@ -83,9 +99,9 @@ pub(super) fn read<'a>(devices: impl Iterator<Item = &'a str>) -> Result<Sysctls
         let path = format!("net/{directory}");
         let Some(base) = reader.directory(CWD, &format!("/proc/sys/{path}"), &path) else { continue };
         reader.read_all(&base, &path, names);
-        let of_device: &[&str] = match directory {
-            "ipv4" => &DEVICE_V4,
-            "ipv6" => &DEVICE_V6,
+        let of_device = match directory {
+            "ipv4" => DEVICE_V4,
+            "ipv6" => DEVICE_V6,
             _ => continue,
         };
         for device in &devices {

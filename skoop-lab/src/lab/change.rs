@@ -1,12 +1,11 @@
 //! Carries out one step of a scenario.
 
 use anyhow::{Context, Result, bail};
-use serde_json::Value;
 
 use super::Lab;
-use crate::command;
 use crate::scenario::{Change, Edit, Place, fill, fill_json};
 use crate::servers::Listen;
+use crate::{command, objects};
 
 impl Lab {
     /// A change for people, with its placeholders filled in: `bridge fdb del …   # in node/node-1`.
@@ -61,11 +60,15 @@ impl Lab {
     fn edit(&self, edit: &Edit) -> Result<()> {
         match edit {
             Edit::Patch(patch) => {
-                let body = fill_json(&Value::Object(patch.patch.clone()), self)?;
-                self.cluster.patch(&patch.kind, &patch.name, &body)
+                let (key, body) = (patch.key(), fill_json(&patch.body()?, self)?);
+                self.store.merge_patch(&patch.kind, &key.namespace, &key.name, &body)?;
             }
-            Edit::Delete(object) => self.cluster.delete(&object.kind, &object.name),
-            Edit::Create(object) => self.cluster.create(fill_json(object, self)?),
+            Edit::Delete(object) => {
+                let key = object.key();
+                self.store.delete(&object.kind, &key.namespace, &key.name)?;
+            }
+            Edit::Create(object) => self.store.put(objects::created(fill_json(object, self)?))?,
         }
+        Ok(())
     }
 }

@@ -67,15 +67,13 @@ impl Lab {
         let value = |kind: &str, of: &str| self.value(kind, of)?.context("a placeholder of the lab");
         let parse = |text: String| text.parse().with_context(|| format!("`{text}` is no address"));
         match to.split_once('/') {
-            Some(("svc", service)) => match &ask.node {
-                Some(node) => {
-                    Ok((parse(value("ip", node)?)?, value("nodeport", service)?.parse().context("a node port")?))
-                }
-                None if ask.external => Ok((parse(value("lbip", service)?)?, port)),
-                None => Ok((parse(value("ip", &format!("svc/{service}"))?)?, port)),
+            Some(("svc", _)) => match &ask.node {
+                Some(node) => Ok((parse(value("ip", node)?)?, value("nodeport", &to)?.parse().context("a node port")?)),
+                None if ask.external => Ok((parse(value("lbip", &to)?)?, port)),
+                None => Ok((parse(value("ip", &to)?)?, port)),
             },
             Some(("pod" | "node", rest)) => Ok((parse(value("ip", rest)?)?, port)),
-            None if to == "outside" => Ok((parse(value("ip", "outside")?)?, port)),
+            None if to == "outside" => Ok((parse(value("ip", &to)?)?, port)),
             _ => bail!("the lab sends no packets to `{to}`"),
         }
     }

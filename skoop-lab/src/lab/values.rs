@@ -20,8 +20,8 @@ impl Values for Lab {
             "vtep" => self.vtep(of)?,
             "podcidr" => first(&self.plan.node(of)?.pod_cidrs)?.to_string(),
             "gw" => Plan::gateway(first(&self.plan.node(of)?.pod_cidrs)?).to_string(),
-            "nodeport" => self.service_text(of, &["/spec/ports/0/nodePort"])?,
-            "lbip" => self.service_text(of, &["/status/loadBalancer/ingress/0/ip"])?,
+            "nodeport" => self.service_text(of, "/spec/ports/0/nodePort")?,
+            "lbip" => self.service_text(of, "/status/loadBalancer/ingress/0/ip")?,
             _ => return Ok(None),
         }))
     }
@@ -29,8 +29,8 @@ impl Values for Lab {
 
 impl Lab {
     fn address(&self, of: &str) -> Result<String> {
-        if let Some(service) = of.strip_prefix("svc/") {
-            return self.service_text(service, &["/spec/clusterIP"]);
+        if of.starts_with("svc/") {
+            return self.service_text(of, "/spec/clusterIP");
         }
         let nets = match of {
             "outside" => &self.plan.outside,
@@ -61,13 +61,15 @@ impl Lab {
         Ok(vtep.with_context(|| format!("{} has no tunnel", self.spec.topology))?.to_string())
     }
 
-    fn service_text(&self, name: &str, pointers: &[&str]) -> Result<String> {
-        let service = self.cluster.find("Service", &key(name)?)?;
-        let value = pointers.iter().find_map(|pointer| service.pointer(pointer));
-        match value {
+    /// A value of the API object of a service, named `svc/NS/NAME`.
+    fn service_text(&self, of: &str, pointer: &str) -> Result<String> {
+        let name = of.strip_prefix("svc/").with_context(|| format!("`{of}` is not svc/NAMESPACE/NAME"))?;
+        let key = key(name)?;
+        let service = self.store.get("Service", &key.namespace, &key.name);
+        match service.with_context(|| format!("the API server has no service {name}"))?.pointer(pointer) {
             Some(Value::String(text)) => Ok(text.clone()),
             Some(Value::Number(number)) => Ok(number.to_string()),
-            _ => bail!("service {name} has no {}", pointers.join(" or ")),
+            _ => bail!("service {name} has no {pointer}"),
         }
     }
 

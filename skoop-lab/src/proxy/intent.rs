@@ -6,11 +6,14 @@ use anyhow::{Context, Result};
 use k8s_openapi::api::core::v1 as core;
 use k8s_openapi::api::discovery::v1 as discovery;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use skoop_model::{
     AddressType, Endpoint, EndpointPort, EndpointSlice, NodeName, ObjectKey, Port, Protocol, Service, ServicePort,
     ServiceType, TargetPort, TrafficPolicy,
 };
+
+use crate::api::ObjectStore;
 
 /// What the API server says about services.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -22,25 +25,19 @@ pub(crate) struct Intent {
 }
 
 impl Intent {
-    /// Reads the Services and endpoint slices among `objects`.
-    pub(crate) fn read<'a>(objects: impl IntoIterator<Item = &'a Value>) -> Result<Self> {
-        let mut intent = Self::default();
-        for object in objects {
-            let name = object.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
-            match object.get("kind").and_then(Value::as_str) {
-                Some("Service") => {
-                    let read = serde_json::from_value(object.clone()).with_context(|| format!("service {name}"))?;
-                    intent.services.push(service(&read));
-                }
-                Some("EndpointSlice") => {
-                    let read =
-                        serde_json::from_value(object.clone()).with_context(|| format!("endpoint slice {name}"))?;
-                    intent.slices.push(slice(&read));
-                }
-                _ => {}
-            }
+    /// Reads all of them.
+    pub(crate) fn read(store: &ObjectStore) -> Result<Self> {
+        fn each<T: DeserializeOwned>(objects: Vec<Value>) -> Result<Vec<T>> {
+            let read = |object: Value| {
+                let name = object.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default().to_owned();
+                serde_json::from_value(object).with_context(|| format!("the object {name}"))
+            };
+            objects.into_iter().map(read).collect()
         }
-        Ok(intent)
+        Ok(Self {
+            services: each(store.list("Service"))?.iter().map(service).collect(),
+            slices: each(store.list("EndpointSlice"))?.iter().map(slice).collect(),
+        })
     }
 }
 

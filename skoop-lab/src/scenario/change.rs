@@ -41,32 +41,69 @@ pub enum Edit {
     Create(Value),
 }
 
-/// Names an object: kind, and `NS/NAME`, or `NAME` for one without a namespace.
+/// Names an object, by kind and name.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ObjectRef {
     /// Kind.
     pub kind: String,
-    /// `NS/NAME` or `NAME`.
+    /// `NS/NAME`, or `NAME` for one without a namespace.
     pub name: String,
+    /// The namespace, for a `name` that does not hold it.
+    #[serde(default)]
+    pub namespace: Option<String>,
 }
 
-/// Names an object; all other keys are the merge patch.
+/// Names an object, and says what to change.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct ObjectPatch {
     /// Kind.
     pub kind: String,
-    /// `NS/NAME` or `NAME`.
+    /// As in [`ObjectRef`].
     pub name: String,
-    /// The merge patch.
+    /// As in [`ObjectRef`].
+    #[serde(default)]
+    pub namespace: Option<String>,
+    /// The merge patch as JSON text, for what TOML cannot say: `null` removes a key.
+    #[serde(default)]
+    pub json: Option<String>,
+    /// All other keys: the merge patch.
     #[serde(flatten)]
     pub patch: serde_json::Map<String, Value>,
 }
 
-/// The namespace and name of an object that is named `NS/NAME` or `NAME`.
-pub(crate) fn split_name(name: &str) -> ObjectKey {
-    let (namespace, name) = name.split_once('/').unwrap_or(("", name));
-    ObjectKey::new(namespace, name)
+impl ObjectRef {
+    /// Namespace and name.
+    pub fn key(&self) -> ObjectKey {
+        key(&self.name, self.namespace.as_deref())
+    }
+}
+
+impl ObjectPatch {
+    /// Namespace and name.
+    pub fn key(&self) -> ObjectKey {
+        key(&self.name, self.namespace.as_deref())
+    }
+
+    /// The merge patch.
+    ///
+    /// # Errors
+    ///
+    /// The JSON text is none.
+    pub fn body(&self) -> Result<Value> {
+        match &self.json {
+            Some(text) => serde_json::from_str(text).with_context(|| format!("`json` of the patch of {}", self.name)),
+            None => Ok(Value::Object(self.patch.clone())),
+        }
+    }
+}
+
+fn key(name: &str, namespace: Option<&str>) -> ObjectKey {
+    match (namespace, name.split_once('/')) {
+        (Some(namespace), _) => ObjectKey::new(namespace, name),
+        (None, Some((namespace, name))) => ObjectKey::new(namespace, name),
+        (None, None) => ObjectKey::new("", name),
+    }
 }
 
 /// Where a command runs: `node/NAME`, `pod/NS/NAME` or `outside`.

@@ -61,11 +61,11 @@ fn api_objects_are_changed_by_kind_and_name() {
         "{FDB}[[heal]]\npatch = {{kind = \"Service\", name = \"default/web\", spec = {{type = \"ClusterIP\"}}}}\nsync = true\n"
     );
     let scenario = Scenario::parse(&text, "test").expect("a scenario");
-    let [Change::Objects { edit: Some(change::Edit::Patch(patch)), sync: true }] = scenario.heal.as_slice() else {
-        panic!("{:?}", scenario.heal);
+    let Some(Change::Objects { edit: Some(Edit::Patch(patch)), sync: true }) = scenario.heal.first() else {
+        unreachable!("{:?}", scenario.heal);
     };
-    assert_eq!((patch.kind.as_str(), patch.name.as_str()), ("Service", "default/web"));
-    assert_eq!(serde_json::Value::from(patch.patch.clone()), serde_json::json!({"spec": {"type": "ClusterIP"}}));
+    assert_eq!((patch.kind.as_str(), patch.key().to_string()), ("Service", "default/web".to_owned()));
+    assert_eq!(patch.body().ok(), Some(serde_json::json!({"spec": {"type": "ClusterIP"}})));
 }
 
 #[test]
@@ -81,6 +81,17 @@ fn every_file_of_this_crate_is_a_scenario_of_its_name() {
         assert!(crate::proxy::proxy(&scenario.proxy).is_ok(), "{}", scenario.name);
         assert!(!scenario.breaks.is_empty(), "{}", scenario.name);
     }
+}
+
+#[test]
+fn a_patch_may_be_json_and_name_its_namespace_apart() {
+    let patch = r#"{ kind = "Service", namespace = "default", name = "web", json = '{"spec": {"selector": null}}' }"#;
+    let scenario = Scenario::parse(&format!("{FDB}[[heal]]\npatch = {patch}\n"), "test").expect("a scenario");
+    let Some(Change::Objects { edit: Some(Edit::Patch(patch)), sync: false }) = scenario.heal.first() else {
+        unreachable!("{:?}", scenario.heal);
+    };
+    assert_eq!(patch.key().to_string(), "default/web");
+    assert_eq!(patch.body().ok(), Some(serde_json::json!({"spec": {"selector": null}})));
 }
 
 proptest! {

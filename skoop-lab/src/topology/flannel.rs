@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use skoop_model::Family;
 
 use super::base::add_address;
+use crate::objects::host_pod;
 use crate::plan::{NodePlan, Plan, PodPlan, mac};
 
 /// The bridge of the pods.
@@ -108,7 +109,7 @@ pub(super) fn objects(plan: &Plan, backend: &str) -> Vec<Value> {
     });
     let labels = json!({"tier": "node", "app": "flannel", "k8s-app": "flannel"});
     let ready = plan.nodes.len();
-    vec![
+    let mut objects = vec![
         json!({"apiVersion": "v1", "kind": "Namespace",
             "metadata": {"name": "kube-flannel", "labels": {"k8s-app": "flannel", "kubernetes.io/metadata.name": "kube-flannel"}},
             "status": {"phase": "Active"}}),
@@ -135,5 +136,8 @@ pub(super) fn objects(plan: &Plan, backend: &str) -> Vec<Value> {
                 },
             },
             "status": {"currentNumberScheduled": ready, "desiredNumberScheduled": ready, "numberMisscheduled": 0, "numberReady": ready}}),
-    ]
+    ];
+    let image = "ghcr.io/flannel-io/flannel:v0.28.9";
+    objects.extend(plan.nodes.iter().map(|node| host_pod(node, "kube-flannel", "kube-flannel-ds", image)));
+    objects
 }

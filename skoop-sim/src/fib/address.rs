@@ -11,7 +11,8 @@ use crate::Forks;
 impl Fib {
     /// Kind of `address` as `xt_addrtype` and nft's `fib .. type` see it; with `device`, as seen on that device.
     ///
-    /// IPv4: `inet_addr_type` and `inet_dev_addr_type`, net/ipv4/fib_frontend.c. IPv6: `match_lookup_rt6`, net/netfilter/xt_addrtype.c.
+    /// IPv4: `inet_addr_type` and `inet_dev_addr_type`, `net/ipv4/fib_frontend.c`. IPv6: `match_lookup_rt6`,
+    /// `net/netfilter/xt_addrtype.c`.
     pub fn address_kind(&self, address: IpAddr, device: Option<IfIndex>) -> RouteKind {
         match address {
             IpAddr::V4(v4) if v4.is_unspecified() || v4.is_broadcast() => RouteKind::Broadcast,

@@ -42,11 +42,11 @@ enum Reverse<'a> {
 }
 
 impl Fib {
-    /// Checks the addresses of a packet that came in by `device`, and that the way back to its source leads by that device.
-    /// `out` is the device that it would be forwarded by; none if it is for this host.
+    /// Checks the addresses of a packet that came in by `device`, and that the way back to its source leads by that
+    /// device. `out` is the device that it would be forwarded by; none if it is for this host.
     ///
-    /// IPv4: `ip_route_input_slow`, net/ipv4/route.c; `fib_validate_source`, net/ipv4/fib_frontend.c. IPv6: `ip6_rcv_core`,
-    /// net/ipv6/ip6_input.c; there is no reverse path filter but netfilter's.
+    /// IPv4: `ip_route_input_slow`, `net/ipv4/route.c`; `fib_validate_source`, `net/ipv4/fib_frontend.c`. IPv6:
+    /// `ip6_rcv_core`, `net/ipv6/ip6_input.c`; there is no reverse path filter but netfilter's.
     pub fn validate_source(
         &self,
         packet: &Packet,
@@ -63,8 +63,8 @@ impl Fib {
         }
     }
 
-    /// Why the addresses of a packet that came in by `device` may not appear there, whatever the routes; none if they may. The kernel
-    /// asks this before it looks for a route.
+    /// Why the addresses of a packet that came in by `device` may not appear there, whatever the routes; none if they
+    /// may. The kernel asks this before it looks for a route.
     pub fn martian(&self, packet: &Packet, device: IfIndex) -> Option<String> {
         match (packet.src, packet.dst) {
             (IpAddr::V4(src), IpAddr::V4(dst)) => self.martian_v4(src, dst, device),
@@ -199,7 +199,8 @@ impl Fib {
         }
     }
 
-    /// `IN_DEV_ORCONF`, include/linux/inetdevice.h: set for `all` or for the device; not known counts as the default, off.
+    /// `IN_DEV_ORCONF`, `include/linux/inetdevice.h`: set for `all` or for the device; not known counts as the default,
+    /// off.
     pub(super) fn device_or_all(&self, device: IfIndex, name: &str) -> bool {
         let own = self.device_name(device);
         ["all", own.as_str()]

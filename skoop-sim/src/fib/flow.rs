@@ -88,7 +88,7 @@ pub struct Found<'a> {
     pub rule: Option<&'a RoutingRule>,
 }
 
-impl<'a> Found<'a> {
+impl Found<'_> {
     /// Type of the route.
     pub fn kind(&self) -> RouteKind {
         self.route.kind

@@ -1,4 +1,4 @@
-//! Policy rules (`fib_rules_lookup`, net/core/fib_rules.c), and routes within a table.
+//! Policy rules (`fib_rules_lookup`, `net/core/fib_rules.c`), and routes within a table.
 
 use std::net::IpAddr;
 
@@ -14,7 +14,7 @@ use crate::{Forks, Tri};
 /// The kernel's index of the loopback device in every namespace (`LOOPBACK_IFINDEX`).
 pub(super) const LOOPBACK: IfIndex = IfIndex(1);
 
-/// Bits of the TOS byte that IPv4 rules and routes compare (`INET_DSCP_LEGACY_TOS_MASK`, include/net/inet_dscp.h).
+/// Bits of the TOS byte that IPv4 rules and routes compare (`INET_DSCP_LEGACY_TOS_MASK`, `include/net/inet_dscp.h`).
 const TOS_MASK_V4: u8 = 0x1c;
 /// Bits of the traffic class that IPv6 rules compare (`INET_DSCP_MASK`).
 const TOS_MASK_V6: u8 = 0xfc;
@@ -136,7 +136,8 @@ impl Fib {
         Ok(Outcome::Nothing { asked })
     }
 
-    /// Looks into the table of a rule (`fib4_rule_action`, net/ipv4/fib_rules.c; `__fib6_rule_action`, net/ipv6/fib6_rules.c).
+    /// Looks into the table of a rule (`fib4_rule_action`, `net/ipv4/fib_rules.c`; `__fib6_rule_action`,
+    /// `net/ipv6/fib6_rules.c`).
     fn apply<'a>(
         &'a self,
         rule: &'a RoutingRule,
@@ -165,7 +166,8 @@ impl Fib {
     }
 
     /// Until the first rule is added to a namespace, IPv4's tables local and main are one (`fib_trie_unmerge`,
-    /// net/ipv4/fib_trie.c): a longer prefix in main then beats a local one. Whether rules were ever added cannot be seen.
+    /// `net/ipv4/fib_trie.c`): a longer prefix in main then beats a local one. Whether rules were ever added cannot be
+    /// seen.
     fn merged_with_main<'a>(&'a self, local: Hit<'a>, flow: &Flow, forks: &mut Forks) -> Hit<'a> {
         let (Hit::Route(found), Some(main)) = (&local, self.v4.table(TableId::MAIN)) else {
             return local;
@@ -195,7 +197,7 @@ impl Fib {
         }
     }
 
-    /// `fib_table_lookup`, net/ipv4/fib_trie.c.
+    /// `fib_table_lookup`, `net/ipv4/fib_trie.c`.
     fn table_lookup_v4<'a>(&'a self, table: &'a Table, flow: &Flow) -> Hit<'a> {
         let mut passed_over = None;
         for (bits, peers) in table.matching(flow.dst) {
@@ -240,7 +242,7 @@ impl Fib {
         }
     }
 
-    /// `fib4_rule_suppress`, net/ipv4/fib_rules.c, and its IPv6 twin.
+    /// `fib4_rule_suppress`, `net/ipv4/fib_rules.c`, and its IPv6 twin.
     fn is_suppressed(&self, rule: &RoutingRule, selected: &Selected<'_>) -> bool {
         let short = rule.suppress_prefix_length.is_some_and(|length| u32::from(selected.bits) <= length);
         let device = selected.nexthop.and_then(|hop| self.link(hop.link?));
@@ -256,7 +258,7 @@ impl Fib {
         }
     }
 
-    /// `fib_rule_match`, net/core/fib_rules.c, with `fib4_rule_match` and `fib6_rule_match`.
+    /// `fib_rule_match`, `net/core/fib_rules.c`, with `fib4_rule_match` and `fib6_rule_match`.
     fn matches(&self, rule: &RoutingRule, flow: &Flow) -> Tri {
         let iif = flow.iif.unwrap_or(LOOPBACK);
         let named = |name: &Option<String>, device: Option<IfIndex>| {
@@ -282,7 +284,7 @@ impl Fib {
             .and(if rule.unmodelled.is_empty() { Tri::Yes } else { Tri::Maybe })
     }
 
-    /// Rules for VRFs never match where no VRF is concerned (`l3mdev_fib_rule_match`, net/l3mdev/l3mdev.c).
+    /// Rules for VRFs never match where no VRF is concerned (`l3mdev_fib_rule_match`, `net/l3mdev/l3mdev.c`).
     fn in_vrf(&self, flow: &Flow) -> Tri {
         let is_vrf = |index: IfIndex| {
             let link = self.link(index)?;
@@ -303,7 +305,7 @@ fn holds_source(net: &ipnet::IpNet, src: Option<IpAddr>) -> bool {
     }
 }
 
-/// Protocols without ports have ports 0 (`fib_rule_port_match`, include/net/fib_rules.h).
+/// Protocols without ports have ports 0 (`fib_rule_port_match`, `include/net/fib_rules.h`).
 fn in_range(ports: PortRange, port: Option<skoop_model::Port>) -> bool {
     ports.contains(port.unwrap_or_default())
 }

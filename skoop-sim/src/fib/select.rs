@@ -16,7 +16,7 @@ enum Spread {
 }
 
 impl Fib {
-    /// Chooses the next hop (`fib_select_path`, net/ipv4/fib_semantics.c; `fib6_select_path`, net/ipv6/route.c).
+    /// Chooses the next hop (`fib_select_path`, `net/ipv4/fib_semantics.c`; `fib6_select_path`, `net/ipv6/route.c`).
     pub(super) fn choose<'a>(
         &'a self,
         flow: &Flow,
@@ -52,8 +52,8 @@ impl Fib {
         shares.get(option).map(|(hop, _)| *hop).or(selected.nexthop)
     }
 
-    /// `fib_select_multipath`, net/ipv4/fib_semantics.c: a hash threshold for each next hop that is alive, by weight. Next hops
-    /// whose own address is the source already chosen are preferred (since Linux 6.16).
+    /// `fib_select_multipath`, `net/ipv4/fib_semantics.c`: a hash threshold for each next hop that is alive, by weight.
+    /// Next hops whose own address is the source already chosen are preferred (since Linux 6.16).
     fn shares_v4<'a>(&self, flow: &Flow, route: &'a Route) -> Vec<(&'a NextHop, f64)> {
         let alive: Vec<&NextHop> = route.nexthops.iter().filter(|hop| !hop.dead).collect();
         let check = route.nexthop_id.is_some() || self.number("net/ipv4/fib_multipath_use_neigh") == Some(1);
@@ -66,7 +66,7 @@ impl Fib {
         thresholds(&alive, &eligible)
     }
 
-    /// `fib6_select_path`, net/ipv6/route.c: a sibling that may not be used leaves the choice at the first match.
+    /// `fib6_select_path`, `net/ipv6/route.c`: a sibling that may not be used leaves the choice at the first match.
     fn shares_v6<'a>(&self, flow: &Flow, selected: &Selected<'a>) -> Vec<(&'a NextHop, f64)> {
         let route = selected.route;
         let alive: Vec<&NextHop> = route.nexthops.iter().filter(|hop| !hop.dead).collect();
@@ -86,8 +86,8 @@ impl Fib {
         shares
     }
 
-    /// Several default routes of one metric: the kernel goes by what it knows of their gateways, and by what it chose last
-    /// (`fib_select_default`, net/ipv4/fib_semantics.c).
+    /// Several default routes of one metric: the kernel goes by what it knows of their gateways, and by what it chose
+    /// last (`fib_select_default`, `net/ipv4/fib_semantics.c`).
     fn choose_default<'a>(&'a self, _flow: &Flow, selected: &Selected<'a>, forks: &mut Forks) -> &'a Route {
         let first = selected.route;
         let gateway = |route: &Route| route.nexthops.first().is_some_and(|hop| hop.gateway.is_some() && !hop.dead);
@@ -112,9 +112,9 @@ impl Fib {
         peers.get(option).copied().unwrap_or(first)
     }
 
-    /// What the hash is made of (`fib_multipath_hash`, net/ipv4/route.c; `rt6_multipath_hash`, net/ipv6/route.c).
+    /// What the hash is made of (`fib_multipath_hash`, `net/ipv4/route.c`; `rt6_multipath_hash`, `net/ipv6/route.c`).
     fn spread(&self, flow: &Flow) -> Spread {
-        /// `FIB_MULTIPATH_HASH_FIELD_SRC_PORT`, include/net/ip_fib.h.
+        /// `FIB_MULTIPATH_HASH_FIELD_SRC_PORT`, `include/net/ip_fib.h`.
         const SOURCE_PORT: i64 = 1 << 4;
         let family = flow.family().sysctl_name();
         let has_ports = flow.sport.is_some() || flow.dport.is_some();
@@ -130,7 +130,8 @@ impl Fib {
         if by_port && has_ports && flow.protocol != Protocol::ICMP { Spread::PerConnection } else { Spread::Pinned }
     }
 
-    /// Whether nothing speaks against a next hop (`fib_good_nh`, net/ipv4/fib_semantics.c; `nexthop_is_good_nh`, net/ipv4/nexthop.c).
+    /// Whether nothing speaks against a next hop (`fib_good_nh`, `net/ipv4/fib_semantics.c`; `nexthop_is_good_nh`,
+    /// `net/ipv4/nexthop.c`).
     fn is_good(&self, hop: &NextHop) -> bool {
         self.neighbour_state(hop).is_none_or(NeighbourState::is_valid)
     }
@@ -155,8 +156,8 @@ impl Fib {
     }
 }
 
-/// Hash thresholds by weight: the share of a next hop that is not eligible falls to the next eligible one, and from the last to
-/// the first one. If none is eligible all are.
+/// Hash thresholds by weight: the share of a next hop that is not eligible falls to the next eligible one, and from the
+/// last to the first one. If none is eligible all are.
 fn thresholds<'a>(hops: &[&'a NextHop], eligible: &[bool]) -> Vec<(&'a NextHop, f64)> {
     let total: f64 = hops.iter().map(|hop| f64::from(hop.weight)).sum();
     let all = !eligible.contains(&true);

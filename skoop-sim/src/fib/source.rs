@@ -1,4 +1,4 @@
-//! Source addresses (`inet_select_addr`, net/ipv4/devinet.c; `ipv6_dev_get_saddr`, net/ipv6/addrconf.c).
+//! Source addresses (`inet_select_addr`, `net/ipv4/devinet.c`; `ipv6_dev_get_saddr`, `net/ipv6/addrconf.c`).
 
 use std::cmp::Reverse;
 use std::net::{IpAddr, Ipv6Addr};
@@ -9,9 +9,10 @@ use super::{Fib, Flow, Found, Lookup};
 use crate::Forks;
 
 impl Fib {
-    /// The source address of a packet that this host sends along `found`, where the sender chose none; none if no address fits.
+    /// The source address of a packet that this host sends along `found`, where the sender chose none; none if no
+    /// address fits.
     ///
-    /// IPv4: `fib_result_prefsrc`, net/ipv4/fib_semantics.c. IPv6: `ip6_route_get_saddr`, net/ipv6/ip6_output.c.
+    /// IPv4: `fib_result_prefsrc`, `net/ipv4/fib_semantics.c`. IPv6: `ip6_route_get_saddr`, `net/ipv6/ip6_output.c`.
     pub fn source_address(&self, flow: &Flow, found: &Found<'_>) -> Option<IpAddr> {
         if flow.src.is_some() {
             return flow.src;
@@ -27,8 +28,8 @@ impl Fib {
         }
     }
 
-    /// The source that `masquerade` gives packets that leave by `out`: for IPv4 `inet_select_addr` towards the next hop, for IPv6
-    /// the source that this host would choose (net/netfilter/nf_nat_masquerade.c).
+    /// The source that `masquerade` gives packets that leave by `out`: for IPv4 `inet_select_addr` towards the next
+    /// hop, for IPv6 the source that this host would choose (`net/netfilter/nf_nat_masquerade.c`).
     pub fn masquerade_address(&self, out: IfIndex, packet: &Packet) -> Option<IpAddr> {
         match packet.family() {
             Family::V4 => {
@@ -43,13 +44,13 @@ impl Fib {
         }
     }
 
-    /// `fib_info_update_nhc_saddr`, net/ipv4/fib_semantics.c.
+    /// `fib_info_update_nhc_saddr`, `net/ipv4/fib_semantics.c`.
     pub(super) fn hop_source(&self, route: &Route, hop: &NextHop) -> Option<IpAddr> {
         self.select_address(hop.link, hop.gateway.filter(IpAddr::is_ipv4), route.scope.0)
     }
 
-    /// `inet_select_addr`, net/ipv4/devinet.c: the first primary address of the device that is on one link with `towards`, else its
-    /// first one, else the first one of any device.
+    /// `inet_select_addr`, `net/ipv4/devinet.c`: the first primary address of the device that is on one link with
+    /// `towards`, else its first one, else the first one of any device.
     pub(super) fn select_address(&self, device: Option<IfIndex>, towards: Option<IpAddr>, scope: u8) -> Option<IpAddr> {
         let addresses = || self.addresses_of(Family::V4).filter(|address| !address.secondary);
         let localnet = device.is_some_and(|device| self.device_or_all(device, "route_localnet"));
@@ -69,7 +70,7 @@ impl Fib {
         own().find(on_link).or_else(|| own().next()).or_else(any).map(Address::ip)
     }
 
-    /// `ipv6_dev_get_saddr`, net/ipv6/addrconf.c: RFC 6724, section 5, as Linux has it.
+    /// `ipv6_dev_get_saddr`, `net/ipv6/addrconf.c`: RFC 6724, section 5, as Linux has it.
     pub(super) fn select_address_v6(&self, device: Option<IfIndex>, dst: IpAddr) -> Option<IpAddr> {
         let IpAddr::V6(dst) = dst else { return None };
         let only_device = dst.is_multicast() || scope(dst) <= LINK_LOCAL;
@@ -89,7 +90,7 @@ impl Fib {
         best.map(|(_, address)| address)
     }
 
-    /// `ipv6_get_saddr_eval`, net/ipv6/addrconf.c: rules 1 to 8 of RFC 6724, compared in order.
+    /// `ipv6_get_saddr_eval`, `net/ipv6/addrconf.c`: rules 1 to 8 of RFC 6724, compared in order.
     fn score_v6(&self, entry: &Address, address: Ipv6Addr, device: Option<IfIndex>, dst: Ipv6Addr) -> impl Ord + use<> {
         let (own, wanted) = (scope(address), scope(dst));
         // The smallest scope that is wide enough; else the widest.
@@ -127,20 +128,20 @@ impl Fib {
     }
 }
 
-/// `inet_ifa_match`, include/linux/inetdevice.h: of a point-to-point address the other end counts.
+/// `inet_ifa_match`, `include/linux/inetdevice.h`: of a point-to-point address the other end counts.
 fn same_subnet(address: &Address, towards: IpAddr) -> bool {
     let end = address.peer.unwrap_or_else(|| address.ip());
     ipnet::IpNet::new(end, address.net.prefix_len()).is_ok_and(|net| net.contains(&towards))
 }
 
-/// Scope of a link-local address (`IPV6_ADDR_SCOPE_LINKLOCAL`, include/net/ipv6.h).
+/// Scope of a link-local address (`IPV6_ADDR_SCOPE_LINKLOCAL`, `include/net/ipv6.h`).
 const LINK_LOCAL: u8 = 2;
 /// Scope of a site-local address.
 const SITE_LOCAL: u8 = 5;
 /// Scope of any other unicast address.
 const GLOBAL: u8 = 14;
 
-/// `__ipv6_addr_src_scope`, net/ipv6/addrconf_core.c. Loopback counts as link-local.
+/// `__ipv6_addr_src_scope`, `net/ipv6/addrconf_core.c`. Loopback counts as link-local.
 fn scope(address: Ipv6Addr) -> u8 {
     let [first, second, ..] = address.octets();
     match (first, second) {
@@ -152,7 +153,7 @@ fn scope(address: Ipv6Addr) -> u8 {
     }
 }
 
-/// The kernel's default policy table (`ip6addrlbl_init_table`, net/ipv6/addrlabel.c), longest prefix first.
+/// The kernel's default policy table (`ip6addrlbl_init_table`, `net/ipv6/addrlabel.c`), longest prefix first.
 const LABELS: [(u128, u8, u8); 10] = [
     (1, 128, 0),
     (0xffff_0000_0000, 96, 4),

@@ -27,8 +27,8 @@ impl Table {
             tables.entry(route.table).or_default().insert(route.clone());
         }
         for length in tables.values_mut().flat_map(|table| &mut table.lengths) {
-            // The kernel's own order (`fib_find_alias`, net/ipv4/fib_trie.c; `fib6_add_rt2node`, net/ipv6/ip6_fib.c);
-            // equal ones stay as they were dumped.
+            // The kernel's own order (`fib_find_alias`, `net/ipv4/fib_trie.c`; `fib6_add_rt2node`,
+            // `net/ipv6/ip6_fib.c`); equal ones stay as they were dumped.
             for routes in length.routes.values_mut() {
                 routes.sort_by_key(|route| (std::cmp::Reverse(route.tos), route.metric));
             }
@@ -78,7 +78,8 @@ fn masked(key: u128, width: u8, bits: u8) -> u128 {
     key.checked_shr(u32::from(host)).unwrap_or(0)
 }
 
-/// Hash of a prefix: multiply and fold, several times quicker than the standard hash, which lookups of a hundred nanoseconds feel.
+/// Hash of a prefix: multiply and fold, several times quicker than the standard hash, which lookups of a hundred
+/// nanoseconds feel.
 #[derive(Debug, Clone, Default)]
 pub(super) struct PrefixHasher(u64);
 

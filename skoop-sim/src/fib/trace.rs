@@ -28,7 +28,8 @@ pub enum Miss<'a> {
 }
 
 impl Fib {
-    /// The rules that matched `flow` and gave no route, in order, up to the one that decided. What is unknown counts as a match.
+    /// The rules that matched `flow` and gave no route, in order, up to the one that decided. What is unknown counts as
+    /// a match.
     pub fn trace(&self, flow: &Flow) -> Vec<Tried<'_>> {
         let mut tried = Vec::new();
         // What stopped the lookup is not asked here: only what came before it.

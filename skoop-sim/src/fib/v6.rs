@@ -1,4 +1,4 @@
-//! IPv6's choice among the routes of one table (net/ipv6/route.c, net/ipv6/ip6_fib.c).
+//! IPv6's choice among the routes of one table (`net/ipv6/route.c`, `net/ipv6/ip6_fib.c`).
 
 use std::net::IpAddr;
 
@@ -9,7 +9,7 @@ use super::rules::{Hit, LOOPBACK, Selected};
 use super::table::{Table, holds};
 use super::{Fib, Flow};
 
-/// How strictly IPv6 looks (`RT6_LOOKUP_F_*`, include/net/ip6_route.h).
+/// How strictly IPv6 looks (`RT6_LOOKUP_F_*`, `include/net/ip6_route.h`).
 #[derive(Clone, Copy)]
 pub(super) struct Strict {
     /// The device wanted, and whether another one is out of the question (`RT6_LOOKUP_F_IFACE`).
@@ -20,7 +20,7 @@ pub(super) struct Strict {
 }
 
 impl Fib {
-    /// `fib6_table_lookup`, net/ipv6/route.c.
+    /// `fib6_table_lookup`, `net/ipv6/route.c`.
     pub(super) fn table_lookup_v6<'a>(&'a self, table: &'a Table, flow: &Flow) -> Hit<'a> {
         let strict = self.strict(flow);
         let leaves = leaves(table, flow);
@@ -43,8 +43,8 @@ impl Fib {
         }
     }
 
-    /// The best of the routes of one leaf (`find_rr_leaf`, net/ipv6/route.c): among those of the smallest metric, else among all
-    /// others.
+    /// The best of the routes of one leaf (`find_rr_leaf`, `net/ipv6/route.c`): among those of the smallest metric,
+    /// else among all others.
     fn best_v6<'a>(&self, leaf: &Leaf<'a>, strict: Strict) -> Option<(&'a Route, Option<&'a NextHop>)> {
         let metric = leaf.routes().next()?.metric;
         let best = |first: bool| {
@@ -63,7 +63,8 @@ impl Fib {
         best(true).or_else(|| best(false)).map(|(_, route, nexthop)| (route, nexthop))
     }
 
-    /// `rt6_score_route`, net/ipv6/route.c, with `CONFIG_IPV6_ROUTER_PREF`; none if the next hop is out of the question.
+    /// `rt6_score_route`, `net/ipv6/route.c`, with `CONFIG_IPV6_ROUTER_PREF`; none if the next hop is out of the
+    /// question.
     pub(super) fn score(&self, route: &Route, nexthop: Option<&NextHop>, strict: Strict) -> Option<u8> {
         if nexthop.is_some_and(|hop| hop.dead) {
             return None;
@@ -85,7 +86,7 @@ impl Fib {
         Some(if right_device { 2 } else { 0 })
     }
 
-    /// `ip6_route_output_flags`, `ip6_route_input_lookup` and `ip6_pol_route`, net/ipv6/route.c.
+    /// `ip6_route_output_flags`, `ip6_route_input_lookup` and `ip6_pol_route`, `net/ipv6/route.c`.
     pub(super) fn strict(&self, flow: &Flow) -> Strict {
         let forwarding = Sysctls::device_path(Family::V6, "all", "forwarding");
         Strict {
@@ -96,7 +97,7 @@ impl Fib {
     }
 }
 
-/// `rt6_need_strict`, include/net/ip6_route.h.
+/// `rt6_need_strict`, `include/net/ip6_route.h`.
 fn needs_device(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(_) => false,
@@ -127,10 +128,10 @@ fn source_of(route: &Route) -> Option<IpNet> {
     route.src.filter(|src| src.prefix_len() > 0)
 }
 
-/// The leaves that a lookup visits, in order (`fib6_node_lookup` and `fib6_backtrack`, net/ipv6/ip6_fib.c).
+/// The leaves that a lookup visits, in order (`fib6_node_lookup` and `fib6_backtrack`, `net/ipv6/ip6_fib.c`).
 ///
-/// Where the lookup begins, a destination that has routes for other sources only is passed over with the routes that are for any
-/// source, unless it is the default; once it goes on to shorter prefixes, those do count.
+/// Where the lookup begins, a destination that has routes for other sources only is passed over with the routes that
+/// are for any source, unless it is the default; once it goes on to shorter prefixes, those do count.
 fn leaves<'a>(table: &'a Table, flow: &Flow) -> Vec<Leaf<'a>> {
     let mut leaves = Vec::new();
     for (bits, peers) in table.matching(flow.dst) {

@@ -14,7 +14,7 @@ pub struct HookResult {
     /// What changed the packet or its tracking, in order.
     pub events: Vec<NfEvent>,
     /// OUTPUT only: routing has to be asked again, because a chain of type `route` changed address, mark or TOS
-    /// (`ipt_mangle_out`, net/ipv4/netfilter/iptable_mangle.c) or NAT changed the destination (`nf_nat_ipv4_local_fn`).
+    /// (`ipt_mangle_out`, `net/ipv4/netfilter/iptable_mangle.c`) or NAT changed the destination (`nf_nat_ipv4_local_fn`).
     pub reroute: bool,
 }
 
@@ -151,7 +151,7 @@ impl NfBlocker {
 }
 
 /// Kinds of REJECT by name, with the ICMP type and code that they send
-/// (`libipt_REJECT.c`, `libip6t_REJECT.c`; net/ipv4/netfilter/ipt_REJECT.c, net/ipv6/netfilter/ip6t_REJECT.c).
+/// (`libipt_REJECT.c`, `libip6t_REJECT.c`; `net/ipv4/netfilter/ipt_REJECT.c`, `net/ipv6/netfilter/ip6t_REJECT.c`).
 const REJECT_NAMES: [(&str, Family, RejectWith); 15] = [
     ("icmp-net-unreachable", Family::V4, RejectWith::Icmp { kind: 3, code: 0 }),
     ("icmp-host-unreachable", Family::V4, RejectWith::Icmp { kind: 3, code: 1 }),
@@ -196,7 +196,7 @@ impl RejectWith {
 pub struct NfEvent {
     /// What.
     pub kind: NfEventKind,
-    /// The rule that did it; for the reverse of NAT, the rule that NATed the flow. None if nothing but conntrack did.
+    /// The rule that did it; for the reverse of NAT, the rule that translated the flow. None if nothing but conntrack did.
     pub by: Option<RuleRef>,
     /// The packet before.
     pub before: Packet,
@@ -215,7 +215,7 @@ pub enum NfEventKind {
         /// The kernel draws the source port at random; the one in `after` stands for it.
         random_port: bool,
     },
-    /// A later packet of a flow that a rule NATed is translated like the first one, without asking any rule.
+    /// A later packet of a flow that a rule translated is translated like the first one, without asking any rule.
     NatAgain,
     /// A reply is translated back.
     NatReverse,

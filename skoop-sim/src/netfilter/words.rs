@@ -24,7 +24,7 @@ impl Word<'_> {
 }
 
 /// Splits a line as `iptables-restore` does: blanks separate, double quotes hold together, a backslash in quotes takes the next
-/// character as it is (`add_param_to_argv`, iptables/xshared.c).
+/// character as it is (`add_param_to_argv`, `iptables/xshared.c`).
 #[derive(Debug, Clone)]
 pub(crate) struct Words<'a> {
     rest: &'a str,

@@ -80,7 +80,9 @@ impl FlowText {
         if self.tos != 0 {
             push("tos", &format!("{:#x}", self.tos));
         }
-        if self.uid != 0 {
+        // Without a word on it the tool's question about an IPv6 packet that came in is of no user at all; a real one
+        // is of user 0.
+        if self.uid != 0 || (self.v6 && self.iif.is_some()) {
             push("uid", &self.uid.to_string());
         }
         if let Some((protocol, sport, dport)) = self.transport {
@@ -235,7 +237,7 @@ fn nexthops(random: &mut Random, v6: bool, commands: &mut Vec<String>) {
 }
 
 fn routes(random: &mut Random, v6: bool, commands: &mut Vec<String>) {
-    for _ in 0..4 + random.below(16) {
+    for number in 0..4 + random.below(16) {
         let mut words = format!("{}route append ", tool(v6));
         let kind = match random.below(16) {
             0 => "blackhole",
@@ -257,13 +259,17 @@ fn routes(random: &mut Random, v6: bool, commands: &mut Vec<String>) {
         if random.one_in(2) {
             let _ = write!(words, " table {}", random.pick(&["100", "101", "102"]));
         }
-        if random.one_in(3) {
+        let with_source = kind.is_empty() && random.one_in(6);
+        if with_source && v6 {
+            // Of IPv6 routes that become one multipath route the kernel shows the source of the first one only.
+            let _ = write!(words, " metric {}", 100 + number);
+        } else if random.one_in(3) {
             let _ = write!(words, " metric {}", random.below(3) * 10);
         }
         if !v6 && random.one_in(8) {
             let _ = write!(words, " tos {:#x}", random.pick(&[&4_u8, &0x10]));
         }
-        if kind.is_empty() && random.one_in(6) {
+        if with_source {
             let own = source(random, v6, false, commands);
             let _ = own.map(|own| write!(words, " src {own}"));
         }
@@ -351,7 +357,7 @@ fn rules(random: &mut Random, v6: bool, commands: &mut Vec<String>) {
     let tool = tool(v6);
     match random.below(8) {
         0 => {
-            commands.extend([format!("{tool}rule add priority 200 table local"), format!("{tool}rule del priority 0")])
+            commands.extend([format!("{tool}rule add priority 200 table local"), format!("{tool}rule del priority 0")]);
         }
         1 => commands.push(format!("{tool}rule del priority 32766")),
         2 if random.one_in(4) => commands.push(format!("{tool}rule flush")),

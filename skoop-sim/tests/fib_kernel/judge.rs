@@ -49,7 +49,8 @@ pub(crate) fn compare(lab: &Lab, flows: &[FlowText]) -> (usize, Vec<String>) {
     (flows.len(), differences)
 }
 
-/// Asks until the state is the same before and after: the kernel adds IPv6 addresses to the local table some time later.
+/// Asks until the state is the same before and after: the kernel adds IPv6 addresses to the local table some time
+/// later.
 fn ask_settled<'a>(
     lab: &Lab,
     flows: &'a [FlowText],
@@ -96,7 +97,8 @@ fn kernel_fate(answer: &Answer, flow: &FlowText) -> Fate {
         Ok(value) => value.get(0).expect("one answer"),
         Err(message) => {
             let known = [INVALID, NO_HOST, NO_NET, DENIED].into_iter().find(|word| message.contains(word));
-            return Fate::Error(known.unwrap_or_else(|| panic!("{message} for {}", flow.words())));
+            assert!(known.is_some(), "{message} for {}", flow.words());
+            return Fate::Error(known.unwrap_or_default());
         }
     };
     let text = |name: &str| value.get(name).and_then(Value::as_str);
@@ -130,11 +132,12 @@ fn question(flow: &FlowText, snapshot: &NamespaceSnapshot) -> Flow {
     Flow { iif: index(flow.iif), oif: index(flow.oif), uid: Some(flow.uid), ..Flow::of(&packet(flow)) }
 }
 
-/// What may become of the question on one way: more than one where the kernel's order of checks is not told by its answer.
+/// What may become of the question on one way: more than one where the kernel's order of checks is not told by its
+/// answer.
 fn fates(fib: &Fib, snapshot: &NamespaceSnapshot, flow: &FlowText, forks: &mut Forks) -> Vec<Fate> {
     let question = question(flow, snapshot);
     let Some(device) = question.iif.filter(|_| !flow.v6) else {
-        return vec![fate(fib, snapshot, &question, fib.lookup(&question, forks))];
+        return vec![fate(fib, snapshot, &question, &fib.lookup(&question, forks))];
     };
     let packet = packet(flow);
     if fib.martian(&packet, device).is_some() {
@@ -151,23 +154,23 @@ fn fates(fib: &Fib, snapshot: &NamespaceSnapshot, flow: &FlowText, forks: &mut F
         return vec![Fate::Error(NO_HOST)];
     }
     if !matches!(lookup, Lookup::Found(_)) {
-        return vec![fate(fib, snapshot, &question, lookup)];
+        return vec![fate(fib, snapshot, &question, &lookup)];
     }
     match fib.validate_source(&packet, device, out.filter(|_| !local), forks) {
-        SourceCheck::Ok => vec![fate(fib, snapshot, &question, lookup)],
+        SourceCheck::Ok => vec![fate(fib, snapshot, &question, &lookup)],
         SourceCheck::Martian { .. } | SourceCheck::RpFilter { .. } => vec![Fate::Error(INVALID)],
         SourceCheck::Unknown(_) => vec![Fate::Unknown],
     }
 }
 
-fn fate(fib: &Fib, snapshot: &NamespaceSnapshot, question: &Flow, lookup: Lookup<'_>) -> Fate {
+fn fate(fib: &Fib, snapshot: &NamespaceSnapshot, question: &Flow, lookup: &Lookup<'_>) -> Fate {
     match lookup {
         Lookup::Found(found) if found.kind() == RouteKind::Unicast => {
             let device = found.device().and_then(|index| snapshot.link(index)).map(|link| link.name.clone());
             // The kernel's answer shows a source for IPv4 where it chose one, for IPv6 always.
             let chooses = question.iif.is_none() && (question.src.is_none() || question.family() == Family::V6);
             let open = Flow { src: None, ..question.clone() };
-            let src = if chooses { fib.source_address(&open, &found) } else { None };
+            let src = if chooses { fib.source_address(&open, found) } else { None };
             Fate::Sent { device: device.unwrap_or_default(), gateway: found.gateway(), src }
         }
         Lookup::Found(found) => Fate::Here(found.kind().name()),

@@ -46,8 +46,7 @@ impl Lab {
             .stderr(Stdio::piped())
             .spawn()
             .expect("ip runs");
-        let text = lines.iter().map(|line| format!("{line}\n")).collect::<String>();
-        child.stdin.take().expect("piped").write_all(text.as_bytes()).expect("ip reads");
+        child.stdin.take().expect("piped").write_all(lines.join("\n").as_bytes()).expect("ip reads");
         child.wait_with_output().expect("ip ends")
     }
 
@@ -63,17 +62,14 @@ impl Lab {
                 Some(number) => {
                     failed.insert(number.trim().parse::<usize>().expect("a line number"), std::mem::take(&mut message));
                 }
-                None => message = line.to_owned(),
+                None => line.clone_into(&mut message),
             }
         }
         let mut answers = stdout.lines().filter(|line| !line.trim().is_empty());
         (1..=lines.len())
             .map(|number| match failed.remove(&number) {
                 Some(message) => Err(message),
-                None => {
-                    let text = answers.next().unwrap_or_else(|| panic!("no answer {number}: {stderr}"));
-                    Ok(serde_json::from_str(text).unwrap_or_else(|error| panic!("{text}: {error}")))
-                }
+                None => Ok(serde_json::from_str(answers.next().expect("an answer")).expect("JSON")),
             })
             .collect()
     }

@@ -1,7 +1,9 @@
 //! A recorded cluster as a source.
 
+use std::path::Path;
+
 use async_trait::async_trait;
-use skoop_collect::bundle::Bundle;
+use skoop_collect::bundle::{Bundle, BundleError};
 use skoop_model::{Reason, Unavailable};
 
 use super::Source;
@@ -17,6 +19,15 @@ impl BundleSource {
     /// The contents of `bundle` as a source.
     pub fn new(bundle: Bundle) -> Self {
         Self { bundle }
+    }
+
+    /// The contents of a file as a source.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read, or is no whole bundle of a schema that this build reads.
+    pub fn open(path: &Path) -> Result<Self, BundleError> {
+        Bundle::read_file(path).map(Self::new)
     }
 
     /// The bundle.

@@ -127,3 +127,37 @@ fn now_ms() -> u64 {
         .duration_since(UNIX_EPOCH)
         .map_or(0, |elapsed| u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn without_a_cluster_there_is_one_node() {
+        let host = LocalHost::named(NodeName::from("here"));
+        let Supplied::Cluster(cluster) = host.fetch(&Want::Cluster).await else { panic!("always known") };
+        let names: Vec<&str> = cluster.nodes.elements().iter().map(|node| node.name.as_str()).collect();
+        assert_eq!(names, ["here"]);
+        assert_eq!(cluster.pods.get().map_err(|why| why.reason), Err(Reason::NotCollected));
+    }
+
+    #[tokio::test]
+    async fn other_hosts_are_out_of_sight() {
+        let host = LocalHost::named(NodeName::from("here"));
+        let Supplied::Unavailable(why) = host.fetch(&Want::Node(NodeName::from("there"))).await else {
+            panic!("not this host")
+        };
+        assert_eq!(why.reason, Reason::NotCollected);
+        assert!(why.detail.contains("there is another host"), "{why}");
+    }
+
+    #[tokio::test]
+    async fn this_host_is_collected() {
+        let host = LocalHost::named(NodeName::from("here"));
+        let Supplied::Node(node) = host.fetch(&Want::Node(NodeName::from("here"))).await else {
+            panic!("every process may read its own namespace")
+        };
+        assert_eq!(node.node.as_str(), "here");
+        assert!(node.host().is_some());
+    }
+}

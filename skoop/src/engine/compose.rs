@@ -93,7 +93,7 @@ fn reply_summary(plan: &Plan, ways: &[Way<Trip>], truncated: bool) -> ReplySumma
             })
         }
     };
-    ReplySummary { walked: plan.reply && !arrived.is_empty(), verdict }
+    ReplySummary { walked: plan.reply, verdict }
 }
 
 fn unseen(network: &Network, ways: &[Way<Trip>], verdict: Verdict, truncated: bool) -> Vec<Unseen> {

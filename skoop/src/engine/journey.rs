@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::ops::ControlFlow;
 
 use skoop_cloud::{Carried, Sent};
 use skoop_cni::NodeView;
@@ -116,7 +117,9 @@ impl<'a, 'f> Traveller<'a, 'f> {
         let mut journey =
             Journey { origin: packet, steps: Vec::new(), blocked: Vec::new(), passed: Vec::new(), end: End::Pending };
         let mut next = match start {
-            Start::Host { host, packet, choose_source } => Ok((host, Entry::Local { packet, choose_source })),
+            Start::Host { host, packet, choose_source } => {
+                ControlFlow::Continue((host, Entry::Local { packet, choose_source }))
+            }
             Start::Outside { node, address, packet } => {
                 let frame = Frame { src_mac: MacAddr::ZERO, dst_mac: MacAddr::ZERO, packet };
                 self.enter_node(&node, address, frame)
@@ -124,8 +127,8 @@ impl<'a, 'f> Traveller<'a, 'f> {
         };
         loop {
             let (host, entry) = match next {
-                Ok(hop) => hop,
-                Err(end) => {
+                ControlFlow::Continue(hop) => hop,
+                ControlFlow::Break(end) => {
                     journey.end = end;
                     return journey;
                 }
@@ -135,7 +138,13 @@ impl<'a, 'f> Traveller<'a, 'f> {
     }
 
     /// Walks through one namespace and on to the next.
-    fn hop(&mut self, host: HostId, entry: Entry, reply: bool, journey: &mut Journey) -> Result<(HostId, Entry), End> {
+    fn hop(
+        &mut self,
+        host: HostId,
+        entry: Entry,
+        reply: bool,
+        journey: &mut Journey,
+    ) -> ControlFlow<End, (HostId, Entry)> {
         journey.passed.push(host);
         let around = Around { network: self.network, host, wants: self.wants };
         let conntrack = self.conntrack.entry(host).or_default();
@@ -151,13 +160,21 @@ impl<'a, 'f> Traveller<'a, 'f> {
         let blocked = outcome.blockers.into_iter().map(|blocker| Blocked { blocker, host: Some(host), reply });
         journey.blocked.extend(blocked);
         match outcome.ending {
-            Ending::Delivered { packet, device } => Err(End::Arrived { host, packet, device }),
-            Ending::Stopped => Err(End::Stopped),
-            Ending::Unknown(unseen) => Err(End::Unknown(unseen)),
+            Ending::Delivered { packet, device } => ControlFlow::Break(End::Arrived { host, packet, device }),
+            Ending::Stopped => ControlFlow::Break(End::Stopped),
+            Ending::Unknown(unseen) => ControlFlow::Break(End::Unknown(unseen)),
             Ending::Sent { device, frame, next_hop } => {
                 if journey.passed.len() >= MAX_HOPS {
                     let evidence = Evidence::new("missing", format!("{MAX_HOPS} namespaces passed"));
-                    return Err(self.stop(host, device, &frame.packet, Stop::Loop, evidence, reply, journey));
+                    return ControlFlow::Break(self.stop(
+                        host,
+                        device,
+                        &frame.packet,
+                        Stop::Loop,
+                        evidence,
+                        reply,
+                        journey,
+                    ));
                 }
                 self.cross(host, device, frame, next_hop, reply, journey)
             }
@@ -173,13 +190,13 @@ impl<'a, 'f> Traveller<'a, 'f> {
         next_hop: Option<IpAddr>,
         reply: bool,
         journey: &mut Journey,
-    ) -> Result<(HostId, Entry), End> {
+    ) -> ControlFlow<End, (HostId, Entry)> {
         let network = self.network;
         let here = network.host(host);
         if let Some(link) = here.namespace.link(device)
             && let Some((peer_host, peer)) = network.veth_peer(host, link)
         {
-            return Ok((peer_host, Entry::Frame { device: peer, frame }));
+            return ControlFlow::Continue((peer_host, Entry::Frame { device: peer, frame }));
         }
         let sent = Sent { node: &here.node, frame: &frame, next_hop, cluster: network.cluster() };
         match network.cloud().carry(&sent) {
@@ -189,37 +206,39 @@ impl<'a, 'f> Traveller<'a, 'f> {
                 journey.steps.push(step);
                 self.enter_node(&node, address, frame)
             }
-            Carried::Gateway { next_hop } => Err(self.leave(host, device, &frame.packet, next_hop, reply, journey)),
+            Carried::Gateway { next_hop } => {
+                ControlFlow::Break(self.leave(host, device, &frame.packet, next_hop, reply, journey))
+            }
             Carried::Dropped { by } => {
-                Err(self.stop(host, device, &frame.packet, Stop::UnderlayDrop, by, reply, journey))
+                ControlFlow::Break(self.stop(host, device, &frame.packet, Stop::UnderlayDrop, by, reply, journey))
             }
         }
     }
 
     /// A frame comes in by the NIC of `node` that has `address`.
-    fn enter_node(&self, node: &NodeName, address: IpAddr, mut frame: Frame) -> Result<(HostId, Entry), End> {
+    fn enter_node(&self, node: &NodeName, address: IpAddr, mut frame: Frame) -> ControlFlow<End, (HostId, Entry)> {
         let unseen = |why: String| {
             End::Unknown(Unseen { what: format!("what node {node} does with {}", frame.packet), why, matters: true })
         };
         match self.network.node_state(node) {
             NodeState::Missing => {
                 self.wants.node(node);
-                return Err(End::Pending);
+                return ControlFlow::Break(End::Pending);
             }
-            NodeState::Unavailable(why) => return Err(unseen(why.to_string())),
+            NodeState::Unavailable(why) => return ControlFlow::Break(unseen(why.to_string())),
             NodeState::Known => {}
         }
         let Some(host) = self.network.node_host(node) else {
-            return Err(unseen("its own namespace is not in the snapshot".to_owned()));
+            return ControlFlow::Break(unseen("its own namespace is not in the snapshot".to_owned()));
         };
         let namespace = &self.network.host(host).namespace;
         let Some(device) = namespace.device_of_address(address) else {
-            return Err(unseen(format!("none of its devices has {address}")));
+            return ControlFlow::Break(unseen(format!("none of its devices has {address}")));
         };
         if frame.dst_mac == MacAddr::ZERO {
             frame.dst_mac = namespace.link(device).and_then(|link| link.mac).unwrap_or_default();
         }
-        Ok((host, Entry::Frame { device, frame }))
+        ControlFlow::Continue((host, Entry::Frame { device, frame }))
     }
 
     /// The packet goes to a gateway that is no node: out of sight, unless its destination is part of the cluster.

@@ -159,9 +159,8 @@ fn answer(network: &Network, host: HostId, link: IfIndex, address: IpAddr) -> Op
     if is_local {
         let ignore = device("arp_ignore").max(all("arp_ignore"));
         let answers = match (family, ignore) {
-            (Family::V6, _) => local == Some(link.index),
             (Family::V4, 0) => true,
-            (Family::V4, 1 | 2) => local == Some(link.index),
+            (Family::V6, _) | (Family::V4, 1 | 2) => local == Some(link.index),
             (Family::V4, _) => ignore != 8,
         };
         return if answers { link.mac } else { None };

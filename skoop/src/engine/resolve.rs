@@ -144,7 +144,9 @@ impl Lookup<'_> {
                 .filter(|node| self.network.node_state(&node.name) == NodeState::Missing)
                 .collect();
             if !missing.is_empty() {
-                missing.iter().for_each(|node| self.wants.node(&node.name));
+                for node in missing {
+                    self.wants.node(&node.name);
+                }
                 return None;
             }
         }
@@ -207,7 +209,7 @@ impl Lookup<'_> {
     }
 
     fn service_destination(&self, key: &ObjectKey) -> Result<Destination, DiagnosisError> {
-        let services = self.list(self.cluster.services.get(), "services")?;
+        let services = Self::list(self.cluster.services.get(), "services")?;
         let service = services.iter().find(|service| service.key == *key).ok_or_else(|| DiagnosisError::NotFound {
             kind: "service",
             key: key.clone(),
@@ -254,7 +256,7 @@ impl Lookup<'_> {
     }
 
     fn pod(&self, key: &ObjectKey) -> Result<&Pod, DiagnosisError> {
-        let pods = self.list(self.cluster.pods.get(), "pods")?;
+        let pods = Self::list(self.cluster.pods.get(), "pods")?;
         pods.iter().find(|pod| pod.key == *key).ok_or_else(|| DiagnosisError::NotFound {
             kind: "pod",
             key: key.clone(),
@@ -264,7 +266,7 @@ impl Lookup<'_> {
 
     /// A ready pod of a deployment: deployments own replica sets named after them, which own pods.
     fn deployment_pod(&self, key: &ObjectKey) -> Result<&Pod, DiagnosisError> {
-        let pods = self.list(self.cluster.pods.get(), "pods")?;
+        let pods = Self::list(self.cluster.pods.get(), "pods")?;
         let owned = |pod: &&Pod| {
             pod.key.namespace == key.namespace
                 && pod.owner.as_ref().is_some_and(|owner| {
@@ -282,7 +284,7 @@ impl Lookup<'_> {
     }
 
     fn node(&self, name: &NodeName) -> Result<&KubeNode, DiagnosisError> {
-        let nodes = self.list(self.cluster.nodes.get(), "nodes")?;
+        let nodes = Self::list(self.cluster.nodes.get(), "nodes")?;
         let key = ObjectKey::new("", name.as_str());
         nodes.iter().find(|node| node.name == *name).ok_or_else(|| {
             let keys: Vec<ObjectKey> = nodes.iter().map(|node| ObjectKey::new("", node.name.as_str())).collect();
@@ -291,7 +293,6 @@ impl Lookup<'_> {
     }
 
     fn list<'b, T>(
-        &self,
         list: Result<&'b Vec<T>, &skoop_model::Unavailable>,
         what: &'static str,
     ) -> Result<&'b Vec<T>, DiagnosisError> {
@@ -355,7 +356,7 @@ impl Lookup<'_> {
         let by_address = self.cluster.node_with_address(dst);
         let named = self.question.node.as_ref().map(|name| self.node(name)).transpose()?;
         let of_pod = destination.node.as_ref().and_then(|name| self.cluster.node(name));
-        let node = by_address.or(named).or(of_pod).ok_or_else(|| DiagnosisError::WhichNode { address: dst })?;
+        let node = by_address.or(named).or(of_pod).ok_or(DiagnosisError::WhichNode { address: dst })?;
         let family = Family::of(dst);
         let address = if node.addresses.contains(&dst) {
             dst

@@ -204,13 +204,12 @@ impl<'a> Case<'a> {
                     ["ip", "neigh", "replace", &gateway, "lladdr", &mac, "dev", &device.name, "nud", "permanent"];
                 commands.push(argv(&words));
             }
-            commands.extend(self.restore_fdb(view.host, device, &mac.to_string(), remote, revived));
+            commands.extend(Self::restore_fdb(view.host, device, &mac.to_string(), remote, revived));
         }
         commands
     }
 
     fn restore_fdb(
-        &self,
         host: &Namespace,
         device: &Link,
         mac: &str,

@@ -68,21 +68,25 @@ fn write_findings(out: &mut String, report: &Report) {
         );
     }
     for (title, findings) in
-        [("Why", &report.causes), ("What follows from it", &report.symptoms), ("Also worth knowing", &report.warnings)]
+        [("Why", &report.causes), (FOLLOWS, &report.symptoms), ("Also worth knowing", &report.warnings)]
     {
         if findings.is_empty() {
             continue;
         }
         put!(out, "<section><h2>{title}</h2>");
         for finding in findings {
-            write_finding(out, finding);
+            write_finding(out, finding, title == FOLLOWS);
         }
         out.push_str("</section>");
     }
 }
 
-fn write_finding(out: &mut String, finding: &Finding) {
+/// Title of the symptoms.
+const FOLLOWS: &str = "What follows from it";
+
+fn write_finding(out: &mut String, finding: &Finding, follows: bool) {
     let class = match finding.severity {
+        _ if follows => "follows",
         Severity::Critical => "bad",
         Severity::Warning => "warn",
         Severity::Info => "note",
@@ -147,7 +151,7 @@ fn write_facts(out: &mut String, report: &Report) {
     if reply.is_none() && promise.is_none() {
         return;
     }
-    out.push_str("<section><h2>Both sides</h2>\n<dl>");
+    out.push_str("<section><h2>Also checked</h2>\n<dl>");
     if let Some(reply) = reply {
         put!(out, "<dt>Way back</dt><dd>{reply}</dd>");
     }

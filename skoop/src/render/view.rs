@@ -195,12 +195,15 @@ fn steps_shape(steps: &[Step]) -> Vec<StepShape<'_>> {
         .collect()
 }
 
-/// What tells one way from the others of its shape: its choices, or else where it goes.
+/// What tells one way from the others of its shape: what was chosen, or else where it goes. What was passed over is left out.
 pub(crate) fn distinction(branch: &Branch) -> String {
-    if !branch.choices.is_empty() {
-        return branch.choices.join(", ");
+    let chosen: Vec<&str> =
+        branch.choices.iter().map(String::as_str).filter(|choice| !choice.starts_with("not ")).collect();
+    if !chosen.is_empty() {
+        return chosen.join(", ");
     }
-    branch.steps.last().map_or_else(String::new, |step| step.before.to_string())
+    let packet = branch.steps.last().map(|step| step.after.as_ref().unwrap_or(&step.before));
+    packet.map_or_else(String::new, |packet| format!("to {}", endpoint(packet.dst, packet.dport())))
 }
 
 /// Intent against reality in one sentence; none where nothing is known or said of it.

@@ -1,5 +1,3 @@
-#![expect(clippy::unwrap_used, reason = "tests")]
-
 use std::net::IpAddr;
 
 use skoop_model::{EndpointPort, NodeName, ObjectKey, Port, Protocol, ServicePort, TargetPort, TrafficPolicy};

@@ -86,63 +86,13 @@ struct Visit {
 /// Places the parts of a way.
 pub(super) fn layout(parts: Vec<Part>) -> Layout {
     let visits = visits(parts);
-    let pods = visits.iter().flat_map(|visit| &visit.columns).filter_map(|column| column.pod.as_ref());
-    let pod_height = pods.map(|pod| pod_height(&pod.stops)).fold(0.0, f64::max);
-    let hosts = || visits.iter().flat_map(|visit| &visit.columns).filter_map(|column| column.host.as_ref());
-    let notes = hosts().map(|(_, stop)| note_lines(stop)).max().unwrap_or(0);
-    let host_height = if hosts().next().is_some() { NAME + CHIP + lines_height(notes) + FRAME } else { 0.0 };
-    let gap = if pod_height > 0.0 && host_height > 0.0 { FRAME * 1.6 } else { 0.0 };
-    let (pods_y, hosts_y) = (NAME + 4.0, NAME + 4.0 + pod_height + gap);
-    let height = hosts_y + host_height + FRAME;
-
-    let mut page = Layout { height, ..Layout::default() };
+    let rows = Rows::of(&visits);
+    let mut page = Layout { height: rows.height, ..Layout::default() };
     let mut numbered: Vec<(usize, Placed)> = Vec::new();
     let mut x = 0.0;
     for (index, visit) in visits.into_iter().enumerate() {
-        let start = x;
-        x += FRAME;
-        let inner = x;
-        let (mut host_from, mut host_to) = (f64::MAX, f64::MIN);
-        for column in visit.columns {
-            let width = column_width(&column);
-            let centre = x + width / 2.0;
-            if let Some((number, stop)) = column.host {
-                host_from = host_from.min(x);
-                host_to = host_to.max(x + width);
-                let y = hosts_y + NAME + CHIP / 2.0;
-                numbered.push((number, placed(stop, (centre, y), Notes::Below, index)));
-            }
-            if let Some(pod) = column.pod {
-                page.frames.push(Frame {
-                    x: x + 4.0,
-                    y: pods_y,
-                    width: width - 8.0,
-                    height: pod_height,
-                    title: pod.title,
-                    is_node: false,
-                });
-                place_pod(pod.stops, (centre, pods_y), index, &mut numbered);
-            }
-            x += width;
-        }
-        if host_from < host_to {
-            let (x, width) = (host_from + 4.0, host_to - host_from - 8.0);
-            page.frames.push(Frame {
-                x,
-                y: hosts_y,
-                width,
-                height: host_height,
-                title: "host".to_owned(),
-                is_node: false,
-            });
-        }
-        let needed = clean::pixels(&visit.title, CHAR) + FRAME;
-        x = x.max(inner + needed) + FRAME;
-        if !visit.title.is_empty() {
-            page.frames.push(Frame { x: start, y: 0.0, width: x - start, height, title: visit.title, is_node: true });
-        }
-        page.width = x;
-        x += BETWEEN;
+        page.width = place_visit(visit, (index, x), &rows, &mut page.frames, &mut numbered);
+        x = page.width + BETWEEN;
     }
     numbered.sort_by_key(|(number, _)| *number);
     page.stops = numbered.into_iter().map(|(_, placed)| placed).collect();
@@ -151,6 +101,69 @@ pub(super) fn layout(parts: Vec<Part>) -> Layout {
     page.width += 2.0;
     page.height += 2.0;
     page
+}
+
+/// The two rows, which are the same in all nodes: pods above, the nodes' own namespaces below.
+struct Rows {
+    pods_y: f64,
+    pods_height: f64,
+    hosts_y: f64,
+    hosts_height: f64,
+    height: f64,
+}
+
+impl Rows {
+    fn of(visits: &[Visit]) -> Self {
+        let columns = || visits.iter().flat_map(|visit| &visit.columns);
+        let pods = columns().filter_map(|column| column.pod.as_ref());
+        let pods_height = pods.map(|pod| pod_height(&pod.stops)).fold(0.0, f64::max);
+        let notes = columns().filter_map(|column| column.host.as_ref()).map(|(_, stop)| note_lines(stop)).max();
+        let hosts_height = notes.map_or(0.0, |notes| NAME + CHIP + lines_height(notes) + FRAME);
+        let gap = if pods_height > 0.0 && hosts_height > 0.0 { FRAME * 1.6 } else { 0.0 };
+        let pods_y = NAME + 4.0;
+        let hosts_y = pods_y + pods_height + gap;
+        Self { pods_y, pods_height, hosts_y, hosts_height, height: hosts_y + hosts_height + FRAME }
+    }
+}
+
+/// Places a visit from `start` on; gives where it ends.
+fn place_visit(
+    visit: Visit,
+    (index, start): (usize, f64),
+    rows: &Rows,
+    frames: &mut Vec<Frame>,
+    numbered: &mut Vec<(usize, Placed)>,
+) -> f64 {
+    let inner = start + FRAME;
+    let mut x = inner;
+    let (mut host_from, mut host_to) = (f64::MAX, f64::MIN);
+    for column in visit.columns {
+        let width = column_width(&column);
+        let centre = x + width / 2.0;
+        if let Some((number, stop)) = column.host {
+            host_from = host_from.min(x);
+            host_to = host_to.max(x + width);
+            let y = rows.hosts_y + NAME + CHIP / 2.0;
+            numbered.push((number, placed(stop, (centre, y), Notes::Below, index)));
+        }
+        if let Some(pod) = column.pod {
+            let (y, height) = (rows.pods_y, rows.pods_height);
+            frames.push(Frame { x: x + 4.0, y, width: width - 8.0, height, title: pod.title, is_node: false });
+            place_pod(pod.stops, (centre, y), index, numbered);
+        }
+        x += width;
+    }
+    if host_from < host_to {
+        let (x, width) = (host_from + 4.0, host_to - host_from - 8.0);
+        let (y, height) = (rows.hosts_y, rows.hosts_height);
+        frames.push(Frame { x, y, width, height, title: "host".to_owned(), is_node: false });
+    }
+    let end = x.max(inner + clean::pixels(&visit.title, CHAR) + FRAME) + FRAME;
+    if !visit.title.is_empty() {
+        let (width, height) = (end - start, rows.height);
+        frames.push(Frame { x: start, y: 0.0, width, height, title: visit.title, is_node: true });
+    }
+    end
 }
 
 /// Groups parts by node and gives each stop its column.

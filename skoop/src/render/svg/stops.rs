@@ -66,6 +66,9 @@ pub(super) fn parts(branch: &Branch) -> Vec<Part> {
     for segment in segments(&branch.steps) {
         let underlay = segment.is_underlay();
         let mut stops: Vec<Stop> = Vec::new();
+        if parts.is_empty() {
+            stops.extend(segment.steps.first().and_then(|step| sender(step)));
+        }
         for step in segment.steps {
             // An underlay that lets the packet through is the line between two nodes.
             if !underlay || step.blocked {
@@ -120,6 +123,19 @@ fn add(stops: &mut Vec<Stop>, step: &Step) {
         }
         current.why.extend(lines.iter().map(|line| clean::cut(line, NOTE + 4).into_owned()));
     }
+}
+
+/// The sender, where the walk does not begin with its socket.
+fn sender(first: &Step) -> Option<Stop> {
+    let packet = &first.before;
+    (first.place.stage != Stage::Socket).then(|| Stop {
+        kind: StopKind::End,
+        label: short(&endpoint(packet.src, packet.sport()), LABEL),
+        state: State::Passed,
+        why: Vec::new(),
+        changed: Vec::new(),
+        tunnelled: false,
+    })
 }
 
 /// Plain, and not too long for its place.

@@ -18,8 +18,11 @@ const INDENT: usize = 4;
 /// All ways: those that fail in full; those that get through in full only where none fails.
 pub(super) fn write(page: &mut Page, report: &Report) {
     let all = report.branches.len();
-    let groups = ways(report);
+    let mut groups = ways(report);
     let failing = groups.iter().any(|ways| ways.verdict() != Verdict::Reachable);
+    if failing && !page.style.verbose {
+        fold_reachable(&mut groups);
+    }
     for (number, group) in groups.iter().enumerate() {
         let in_full = page.style.verbose || number == 0 || (failing && group.verdict() != Verdict::Reachable);
         page.blank();
@@ -28,6 +31,15 @@ pub(super) fn write(page: &mut Page, report: &Report) {
     if let Some(summary) = view::reply_summary(report) {
         page.blank();
         page.heading("Way back", Ink::Plain, summary);
+    }
+}
+
+/// The ways that get through as one group: what they look like does not matter where others fail.
+fn fold_reachable(groups: &mut Vec<Ways<'_>>) {
+    let first = groups.partition_point(|ways| ways.verdict() != Verdict::Reachable);
+    let branches: Vec<&Branch> = groups.split_off(first).into_iter().flat_map(|ways| ways.branches).collect();
+    if !branches.is_empty() {
+        groups.push(Ways { branches });
     }
 }
 
@@ -75,7 +87,8 @@ fn write_title(page: &mut Page, group: &Ways<'_>, shown: &Branch, all: usize) {
 
 fn write_branch(page: &mut Page, branch: &Branch) {
     write_steps(page, &branch.steps);
-    let stopped = branch.reply_steps.iter().any(|step| step.blocked);
+    // What would happen to the answer if the packet arrived is for those who want to see everything.
+    let stopped = branch.reply_steps.iter().any(|step| step.blocked && !step.conditional);
     if !branch.reply_steps.is_empty() && (stopped || page.style.verbose) {
         page.blank();
         let first = branch.reply_steps.first().map(|step| flow(&step.before)).unwrap_or_default();

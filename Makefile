@@ -1,0 +1,41 @@
+# What there is to do: `make help`. Each target installs what it needs, and can be run again at any time.
+
+export PATH := $(HOME)/.cargo/bin:$(PATH)
+CARGO ?= cargo
+PYTHON ?= python3
+
+.DEFAULT_GOAL := help
+.PHONY: help setup lint test demo bench fuzz clean
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+
+setup: ## tools that building and testing need (Debian, Ubuntu; Rust by rustup)
+	@sh scripts/setup.sh build
+
+lint: ## formatting, clippy, docs, licences, crate directions, purity, size budgets
+	@sh scripts/setup.sh build lint
+	$(CARGO) fmt --all --check
+	$(PYTHON) scripts/lint.py
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS=-Dwarnings $(CARGO) doc --workspace --no-deps --quiet
+	$(CARGO) deny --log-level error check bans licenses sources
+
+test: ## everything; as root also what needs network namespaces, with the running kernel as judge
+	@sh scripts/setup.sh build test
+	@$(PYTHON) scripts/test.py
+
+demo: ## breaks a cluster of network namespaces three ways, diagnoses, heals and proves each
+	@sh scripts/setup.sh build test
+	$(CARGO) run --quiet -p skoop-cli -- demo
+
+bench: ## figures of the hot paths
+	@sh scripts/setup.sh build test
+	$(CARGO) bench --workspace --benches
+
+fuzz: ## every fuzz target for FUZZ_SECONDS (default 60) each
+	@sh scripts/setup.sh build fuzz
+	$(PYTHON) scripts/fuzz.py --seconds $(or $(FUZZ_SECONDS),60)
+
+clean: ## what was built
+	$(CARGO) clean

@@ -1,0 +1,11 @@
+//! Any text as `ipset save` prints it.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use skoop_model::{Item, NetfilterDumps};
+use skoop_sim::Netfilter;
+
+fuzz_target!(|text: &str| {
+    let dumps = NetfilterDumps { ipset: Item::known(0, text.to_owned()), ..NetfilterDumps::not_collected() };
+    let _ = Netfilter::compile(&dumps);
+});

@@ -1,0 +1,15 @@
+//! Any text as `iptables-save` prints it.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use skoop_model::{Item, NetfilterDumps};
+use skoop_sim::Netfilter;
+
+fuzz_target!(|text: &str| {
+    let dumps = NetfilterDumps {
+        legacy_v4: Item::known(0, text.to_owned()),
+        nft_v6: Item::known(0, text.to_owned()),
+        ..NetfilterDumps::not_collected()
+    };
+    let _ = Netfilter::compile(&dumps);
+});

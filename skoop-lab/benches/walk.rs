@@ -1,0 +1,247 @@
+//! Walks over a kube-proxy table: 1 000 services with 5 endpoints each, and how that grows.
+//!
+//! One walk is a first packet from a pod to a service through a whole node: bridge port, PREROUTING with its DNAT, routing, FORWARD,
+//! POSTROUTING, neighbour, device. Every walk's verdict is checked in the same run: it must leave for one of the service's endpoints.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use divan::{Bencher, black_box, counter::BytesCount, counter::ItemsCount};
+use skoop_lab::{ProxyOptions, kube_proxy_iptables};
+use skoop_model::{
+    Address, AddressScope, AddressType, Endpoint, EndpointPort, EndpointSlice, Frame, HostRole, IfIndex, Item, Link,
+    LinkKind, MacAddr, NamespaceSnapshot, Neighbour, NeighbourState, NetfilterDumps, NetnsId, NextHop, NodeName,
+    ObjectKey, OperState, Packet, Port, Protocol, Route, RouteKind, RouteProtocol, RouteScope, RoutingRule, RuleAction,
+    Service, ServicePort, ServiceType, Sysctls, TableId, TargetPort, TrafficPolicy,
+};
+use skoop_sim::{Conntrack, Ending, Entry, Forks, Namespace, Netfilter, Resolution, Site, Surroundings, walk};
+
+const ENDPOINTS: u32 = 5;
+const POD_DEVICE: IfIndex = IfIndex(2);
+const UPLINK: IfIndex = IfIndex(3);
+const OWN_MAC: MacAddr = MacAddr([2, 0, 0, 0, 0, 1]);
+const GATEWAY_MAC: MacAddr = MacAddr([2, 0, 0, 0, 0, 2]);
+
+fn main() {
+    divan::main();
+}
+
+#[divan::bench(args = [100, 1_000, 10_000])]
+fn parse(bencher: Bencher<'_, '_>, services: u32) {
+    let dumps = dumps(rules(services));
+    let bytes = dumps.nft_v4.value().map_or(0, String::len);
+    bencher.counter(BytesCount::new(bytes)).bench(|| Netfilter::compile(black_box(&dumps)));
+}
+
+#[divan::bench(args = [100, 1_000, 10_000])]
+fn first_service(bencher: Bencher<'_, '_>, services: u32) {
+    walks(bencher, services, |_, _| 0);
+}
+
+#[divan::bench(args = [100, 1_000, 10_000])]
+fn last_service(bencher: Bencher<'_, '_>, services: u32) {
+    walks(bencher, services, |_, services| services - 1);
+}
+
+#[divan::bench(args = [100, 1_000, 10_000])]
+fn any_service(bencher: Bencher<'_, '_>, services: u32) {
+    // A stride that is prime to all table sizes visits them in no order that a cache likes.
+    walks(bencher, services, |turn, services| turn.wrapping_mul(7_919) % services);
+}
+
+fn walks(bencher: Bencher<'_, '_>, services: u32, choose: impl Fn(u32, u32) -> u32 + Sync) {
+    let namespace = Namespace::new(snapshot(rules(services)));
+    let node = NodeName::from("node-1");
+    let turn = std::sync::atomic::AtomicU32::new(0);
+    bencher.counter(ItemsCount::new(1u32)).bench(|| {
+        let service = choose(turn.fetch_add(1, std::sync::atomic::Ordering::Relaxed), services);
+        let packet = Packet::tcp_syn(pod(0), Port(40_000), cluster_ip(service), Port(80));
+        let frame = Frame { src_mac: GATEWAY_MAC, dst_mac: OWN_MAC, packet };
+        let site = Site { node: &node, label: "host", namespace: &namespace };
+        let entry = Entry::Frame { device: POD_DEVICE, frame };
+        let outcome = walk(site, entry, &mut Conntrack::default(), &Nobody, &mut Forks::first(), false);
+        let Ending::Sent { frame, .. } = &outcome.ending else { panic!("{:?}", outcome.ending) };
+        assert_eq!(
+            frame.packet.dst,
+            endpoint(service, 0),
+            "a first packet goes to the first endpoint on the first way"
+        );
+        outcome
+    });
+}
+
+struct Nobody;
+
+impl Surroundings for Nobody {
+    fn resolve(&self, _device: IfIndex, _address: IpAddr) -> Resolution {
+        Resolution::Nobody
+    }
+
+    fn takes(&self, _port: IfIndex, _mac: MacAddr) -> bool {
+        false
+    }
+}
+
+fn cluster_ip(service: u32) -> IpAddr {
+    Ipv4Addr::from(u32::from(Ipv4Addr::new(10, 96, 0, 1)) + service).into()
+}
+
+fn endpoint(service: u32, number: u32) -> IpAddr {
+    Ipv4Addr::from(u32::from(Ipv4Addr::new(10, 128, 0, 0)) + service * ENDPOINTS + number).into()
+}
+
+fn pod(number: u8) -> IpAddr {
+    Ipv4Addr::new(10, 244, 1, 2 + number).into()
+}
+
+fn rules(services: u32) -> String {
+    let (objects, slices): (Vec<Service>, Vec<EndpointSlice>) =
+        (0..services).map(|number| (service(number), slice(number))).unzip();
+    let options = ProxyOptions { pod_network: "10.244.0.0/16".parse().ok(), ..ProxyOptions::default() };
+    kube_proxy_iptables(&objects, &slices, &options)
+}
+
+fn key(service: u32) -> ObjectKey {
+    ObjectKey::new("default", format!("service-{service}"))
+}
+
+fn service(number: u32) -> Service {
+    let port = ServicePort {
+        name: "http".to_owned(),
+        protocol: Protocol::TCP,
+        port: Port(80),
+        target_port: TargetPort::Number(Port(8080)),
+        node_port: None,
+    };
+    Service {
+        key: key(number),
+        kind: ServiceType::ClusterIp,
+        cluster_ips: vec![cluster_ip(number)],
+        external_ips: Vec::new(),
+        load_balancer_ips: Vec::new(),
+        external_name: None,
+        ports: vec![port],
+        selector: std::collections::BTreeMap::new(),
+        client_ip_affinity_seconds: None,
+        external_traffic_policy: TrafficPolicy::Cluster,
+        internal_traffic_policy: TrafficPolicy::Cluster,
+        source_ranges: Vec::new(),
+        health_check_node_port: None,
+        publish_not_ready: false,
+    }
+}
+
+fn slice(number: u32) -> EndpointSlice {
+    let endpoints = (0..ENDPOINTS).map(|place| Endpoint {
+        addresses: vec![endpoint(number, place)],
+        ready: true,
+        serving: true,
+        terminating: false,
+        node: None,
+        pod: None,
+    });
+    EndpointSlice {
+        key: key(number),
+        service: Some(key(number).name),
+        address_type: AddressType::Ipv4,
+        ports: vec![EndpointPort { name: "http".to_owned(), protocol: Protocol::TCP, port: Some(Port(8080)) }],
+        endpoints: endpoints.collect(),
+    }
+}
+
+fn dumps(rules: String) -> NetfilterDumps {
+    let nothing = || Item::known(0, String::new());
+    NetfilterDumps {
+        legacy_v4: nothing(),
+        legacy_v6: nothing(),
+        nft_v4: Item::known(0, rules),
+        nft_v6: nothing(),
+        nft_json: nothing(),
+        ipset: nothing(),
+    }
+}
+
+/// A node with one pod behind a veth and the other pods behind its uplink.
+fn snapshot(rules: String) -> NamespaceSnapshot {
+    let mut snapshot = NamespaceSnapshot::new(NetnsId(1), HostRole::Host);
+    snapshot.links = Item::known(0, vec![link(POD_DEVICE, "veth0"), link(UPLINK, "eth0")]);
+    snapshot.addresses = Item::known(0, vec![address(POD_DEVICE, "10.244.1.1/24"), address(UPLINK, "172.20.0.11/24")]);
+    snapshot.routes =
+        Item::known(0, vec![route("10.244.1.0/24", None, POD_DEVICE), route("0.0.0.0/0", Some("172.20.0.1"), UPLINK)]);
+    let lookup = |priority, table| RoutingRule {
+        priority,
+        action: RuleAction::Lookup(table),
+        ..RoutingRule::any(skoop_model::Family::V4)
+    };
+    snapshot.rules = Item::known(0, vec![lookup(0, TableId::LOCAL), lookup(32_766, TableId::MAIN)]);
+    let gateway = Neighbour {
+        link: UPLINK,
+        address: IpAddr::from([172, 20, 0, 1]),
+        mac: Some(GATEWAY_MAC),
+        state: NeighbourState::Permanent,
+        proxy: false,
+    };
+    snapshot.neighbours = Item::known(0, vec![gateway]);
+    snapshot.fdb = Item::known(0, Vec::new());
+    snapshot.sockets = Item::known(0, Vec::new());
+    let mut sysctls = Sysctls::default();
+    for device in ["all", "veth0", "eth0"] {
+        sysctls.set(format!("net/ipv4/conf/{device}/forwarding"), "1");
+        sysctls.set(format!("net/ipv4/conf/{device}/rp_filter"), "0");
+    }
+    snapshot.sysctls = Item::known(0, sysctls);
+    snapshot.netfilter = dumps(rules);
+    snapshot
+}
+
+fn link(index: IfIndex, name: &str) -> Link {
+    Link {
+        index,
+        name: name.to_owned(),
+        mac: Some(OWN_MAC),
+        mtu_bytes: 1500,
+        up: true,
+        lower_up: true,
+        loopback: false,
+        no_arp: false,
+        point_to_point: false,
+        promiscuous: false,
+        oper_state: OperState::Up,
+        kind: LinkKind::Physical,
+        controller: None,
+        bridge_port: None,
+        group: 0,
+        hooks: Vec::new(),
+    }
+}
+
+fn address(link: IfIndex, net: &str) -> Address {
+    Address {
+        link,
+        net: net.parse().expect("a literal prefix"),
+        peer: None,
+        scope: AddressScope::Global,
+        secondary: false,
+        deprecated: false,
+        tentative: false,
+        dad_failed: false,
+    }
+}
+
+fn route(dst: &str, gateway: Option<&str>, link: IfIndex) -> Route {
+    let gateway = gateway.map(|gateway| gateway.parse().expect("a literal address"));
+    Route {
+        table: TableId::MAIN,
+        dst: dst.parse().expect("a literal prefix"),
+        src: None,
+        tos: 0,
+        metric: 0,
+        kind: RouteKind::Unicast,
+        protocol: RouteProtocol::BOOT,
+        scope: if gateway.is_some() { RouteScope::GLOBAL } else { RouteScope::LINK },
+        prefsrc: None,
+        nexthops: vec![NextHop { gateway, link: Some(link), weight: 1, onlink: false, dead: false, linkdown: false }],
+        nexthop_id: None,
+        mtu_bytes: None,
+        unmodelled: Vec::new(),
+    }
+}

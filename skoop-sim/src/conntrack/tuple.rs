@@ -1,0 +1,125 @@
+//! Tuples: what makes packets belong to one flow.
+
+use std::net::IpAddr;
+
+use skoop_model::{Packet, Port, Protocol, Transport};
+
+/// Addresses and identifiers of one direction of a flow (`struct nf_conntrack_tuple`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Tuple {
+    pub src: IpAddr,
+    pub dst: IpAddr,
+    pub protocol: Protocol,
+    pub key: TupleKey,
+}
+
+/// What tells flows between the same addresses apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TupleKey {
+    /// Source and destination port.
+    Ports(u16, u16),
+    /// Identifier, type and code.
+    Icmp { id: u16, kind: u8, code: u8 },
+    /// Nothing.
+    Nothing,
+}
+
+/// ICMP types that ask, with the type that answers (`invmap`, `nf_conntrack_invert_icmp_tuple`,
+/// `net/netfilter/nf_conntrack_proto_icmp.c`).
+const ICMP_PAIRS: [(u8, u8); 4] = [(8, 0), (13, 14), (15, 16), (17, 18)];
+
+/// The same for ICMPv6 (`invmap`, `net/netfilter/nf_conntrack_proto_icmpv6.c`): echo and node information.
+const ICMPV6_PAIRS: [(u8, u8); 2] = [(128, 129), (139, 140)];
+
+fn icmp_pairs(protocol: Protocol) -> &'static [(u8, u8)] {
+    if protocol == Protocol::ICMPV6 { &ICMPV6_PAIRS } else { &ICMP_PAIRS }
+}
+
+/// Whether an ICMP type may begin a flow (`valid_new`, `net/netfilter/nf_conntrack_proto_icmp.c` and …_icmpv6.c).
+pub(super) fn icmp_may_begin(protocol: Protocol, kind: u8) -> bool {
+    icmp_pairs(protocol).iter().any(|(ask, _)| *ask == kind)
+}
+
+impl Tuple {
+    /// The tuple of a packet; none if its kind has none (`nf_ct_get_tuple`).
+    pub(crate) fn of(packet: &Packet) -> Option<Self> {
+        let key = match packet.transport {
+            Transport::Tcp { sport, dport, .. }
+            | Transport::Udp { sport, dport }
+            | Transport::Sctp { sport, dport } => TupleKey::Ports(sport.0, dport.0),
+            Transport::Icmp { kind, code, id } => {
+                let known = |(ask, answer): &(u8, u8)| *ask == kind || *answer == kind;
+                icmp_pairs(packet.protocol).iter().any(known).then_some(())?;
+                TupleKey::Icmp { id, kind, code }
+            }
+            Transport::Other => TupleKey::Nothing,
+        };
+        Some(Self { src: packet.src, dst: packet.dst, protocol: packet.protocol, key })
+    }
+
+    /// The tuple of the answer (`nf_ct_invert_tuple`).
+    pub(crate) fn inverted(self) -> Self {
+        let key = match self.key {
+            TupleKey::Ports(sport, dport) => TupleKey::Ports(dport, sport),
+            TupleKey::Icmp { id, kind, code } => {
+                let pairs = icmp_pairs(self.protocol).iter();
+                let turned = pairs.flat_map(|(ask, answer)| [(*ask, *answer), (*answer, *ask)]);
+                let kind = turned.into_iter().find(|(from, _)| *from == kind).map_or(kind, |(_, to)| to);
+                TupleKey::Icmp { id, kind, code }
+            }
+            TupleKey::Nothing => TupleKey::Nothing,
+        };
+        Self { src: self.dst, dst: self.src, protocol: self.protocol, key }
+    }
+
+    /// Source port or ICMP identifier.
+    pub(crate) fn sport(&self) -> Option<u16> {
+        match self.key {
+            TupleKey::Ports(sport, _) => Some(sport),
+            TupleKey::Icmp { id, .. } => Some(id),
+            TupleKey::Nothing => None,
+        }
+    }
+
+    /// Destination port.
+    pub(crate) fn dport(&self) -> Option<u16> {
+        match self.key {
+            TupleKey::Ports(_, dport) => Some(dport),
+            TupleKey::Icmp { .. } | TupleKey::Nothing => None,
+        }
+    }
+
+    pub(super) fn set_sport(&mut self, port: u16) {
+        match &mut self.key {
+            TupleKey::Ports(sport, _) => *sport = port,
+            TupleKey::Icmp { id, .. } => *id = port,
+            TupleKey::Nothing => {}
+        }
+    }
+
+    pub(super) fn set_dport(&mut self, port: u16) {
+        if let TupleKey::Ports(_, dport) = &mut self.key {
+            *dport = port;
+        }
+    }
+
+    /// Gives `packet` the source of this tuple (`nf_nat_manip_pkt`, `net/netfilter/nf_nat_proto.c`).
+    pub(super) fn write_source(&self, packet: &mut Packet) {
+        packet.src = self.src;
+        match (self.key, &mut packet.transport) {
+            (TupleKey::Icmp { id, .. }, Transport::Icmp { id: own, .. }) => *own = id,
+            (TupleKey::Ports(sport, _), _) => packet.set_sport(Port(sport)),
+            _ => {}
+        }
+    }
+
+    /// Gives `packet` the destination of this tuple.
+    pub(super) fn write_destination(&self, packet: &mut Packet) {
+        packet.dst = self.dst;
+        match (self.key, &mut packet.transport) {
+            (TupleKey::Icmp { id, .. }, Transport::Icmp { id: own, .. }) => *own = id,
+            (TupleKey::Ports(_, dport), _) => packet.set_dport(Port(dport)),
+            _ => {}
+        }
+    }
+}

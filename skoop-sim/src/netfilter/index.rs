@@ -1,0 +1,187 @@
+//! Index of a long chain: which of its rules can match a packet at all.
+//!
+//! Rules are filed under the most telling thing that they demand: destination address, protocol and port together, or one of
+//! them alone, or the source address. A packet then meets only the rules filed under what it has, and those that demand nothing
+//! of the kind, in the order of the chain.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+
+use skoop_model::Family;
+
+use super::common::{Common, PacketKey};
+
+/// Chains with fewer rules are scanned.
+const MIN_RULES: usize = 8;
+
+/// What a rule demands of a packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Demand {
+    /// Destination address, protocol, destination port.
+    Service(u128, u8, u16),
+    /// Destination address.
+    Destination(u128),
+    /// Protocol and destination port.
+    Port(u8, u16),
+    /// Source address.
+    Source(u128),
+}
+
+/// Index of one chain.
+#[derive(Debug)]
+pub(crate) struct Index {
+    filed: HashMap<Demand, Run, BuildHasherDefault<FastHasher>>,
+    /// Rules that demand nothing of the kind.
+    rest: Run,
+    /// Rule numbers, those of each run side by side and rising.
+    rules: Vec<u32>,
+}
+
+/// A piece of [`Index::rules`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Run {
+    start: u32,
+    end: u32,
+}
+
+/// Where a packet stands in a chain.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Cursor {
+    /// Next rule and end.
+    Scan(u32, u32),
+    /// What is left of the runs that concern the packet.
+    Indexed([Run; 5]),
+}
+
+impl Index {
+    /// The index of a chain, if it is long enough and at least half of its rules can be filed.
+    pub(crate) fn build<'r>(family: Family, rules: impl Iterator<Item = (u32, &'r Common)>) -> Option<Self> {
+        let (low, _) = rules.size_hint();
+        if low < MIN_RULES {
+            return None;
+        }
+        let mut keyed: HashMap<Demand, Vec<u32>, BuildHasherDefault<FastHasher>> = HashMap::default();
+        let mut rest = Vec::new();
+        let mut filed = 0_usize;
+        for (number, common) in rules {
+            match demand(common, family) {
+                Some(demand) => {
+                    keyed.entry(demand).or_default().push(number);
+                    filed += 1;
+                }
+                None => rest.push(number),
+            }
+        }
+        if filed < rest.len() {
+            return None;
+        }
+        let mut index = Self { filed: HashMap::default(), rest: Run::default(), rules: Vec::new() };
+        index.rest = index.append(&rest);
+        for (demand, numbers) in keyed {
+            let run = index.append(&numbers);
+            index.filed.insert(demand, run);
+        }
+        Some(index)
+    }
+
+    fn append(&mut self, numbers: &[u32]) -> Run {
+        let place = |rules: &Vec<u32>| u32::try_from(rules.len()).unwrap_or(u32::MAX);
+        let start = place(&self.rules);
+        self.rules.extend_from_slice(numbers);
+        Run { start, end: place(&self.rules) }
+    }
+
+    /// The rules that concern a packet.
+    pub(crate) fn cursor(&self, key: &PacketKey) -> Cursor {
+        let find = |demand: Demand| self.filed.get(&demand).copied().unwrap_or_default();
+        let by_port = key.dport.map(|dport| {
+            (find(Demand::Service(key.dst, key.protocol, dport)), find(Demand::Port(key.protocol, dport)))
+        });
+        let (service, port) = by_port.unwrap_or_default();
+        let destination = find(Demand::Destination(key.dst));
+        Cursor::Indexed([service, destination, port, find(Demand::Source(key.src)), self.rest])
+    }
+}
+
+impl Cursor {
+    /// The next rule.
+    pub(crate) fn next(&mut self, index: Option<&Index>) -> Option<u32> {
+        match self {
+            Self::Scan(next, end) => {
+                let rule = *next;
+                (rule < *end).then(|| {
+                    *next += 1;
+                    rule
+                })
+            }
+            Self::Indexed(runs) => {
+                let rules = &index?.rules;
+                let head = |run: &Run| {
+                    (run.start < run.end).then(|| rules.get(usize::try_from(run.start).ok()?).copied()).flatten()
+                };
+                let (rule, run) =
+                    runs.iter_mut().filter_map(|run| Some((head(run)?, run))).min_by_key(|(rule, _)| *rule)?;
+                run.start += 1;
+                Some(rule)
+            }
+        }
+    }
+}
+
+fn demand(common: &Common, family: Family) -> Option<Demand> {
+    let inverted = common.inverted;
+    let protocol = (common.protocol != 0 && !inverted.protocol).then_some(common.protocol);
+    let dport = common.dports.filter(|range| range.first == range.last).map(|range| range.first.0);
+    let destination = common.dst.only(family).filter(|_| !inverted.dst);
+    match (destination, protocol, dport) {
+        (Some(dst), Some(protocol), Some(dport)) => Some(Demand::Service(dst, protocol, dport)),
+        (Some(dst), _, _) => Some(Demand::Destination(dst)),
+        (None, Some(protocol), Some(dport)) => Some(Demand::Port(protocol, dport)),
+        (None, _, _) => common.src.only(family).filter(|_| !inverted.src).map(Demand::Source),
+    }
+}
+
+/// A fast hash for keys that no attacker chooses to collide in a tool that walks one packet at a time; the multiplier is
+/// 2^64 divided by the golden ratio.
+#[derive(Debug, Default)]
+pub(crate) struct FastHasher(u64);
+
+impl FastHasher {
+    fn mix(&mut self, word: u64) {
+        self.0 = (self.0.rotate_left(26) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+}
+
+impl Hasher for FastHasher {
+    fn finish(&self) -> u64 {
+        self.0 ^ (self.0 >> 32)
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.mix(u64::from(*byte));
+        }
+    }
+
+    fn write_u8(&mut self, word: u8) {
+        self.mix(u64::from(word));
+    }
+
+    fn write_u16(&mut self, word: u16) {
+        self.mix(u64::from(word));
+    }
+
+    fn write_usize(&mut self, word: usize) {
+        self.mix(word as u64);
+    }
+
+    fn write_isize(&mut self, word: isize) {
+        self.mix(word.unsigned_abs() as u64);
+    }
+
+    fn write_u128(&mut self, word: u128) {
+        let [low, high] = [word & u128::from(u64::MAX), word >> 64].map(|half| u64::try_from(half).unwrap_or_default());
+        self.mix(low);
+        self.mix(high);
+    }
+}
