@@ -92,6 +92,27 @@ fn a_live_cluster_is_not_promised() {
 }
 
 #[test]
+fn a_kubeconfig_that_is_not_there_is_told() {
+    let ran = skoop(&["diagnose", "--local", "--kubeconfig", "/no/such/file", "--from", "pod/a", "--to", "pod/b"]);
+    assert_eq!(ran.code, 2, "{}", ran.err);
+    assert_one_error(&ran);
+    assert!(ran.err.contains("/no/such/file"), "{}", ran.err);
+}
+
+#[test]
+fn recorded_clusters_can_be_shown_without_root() {
+    let (dir, path) = bundle();
+    let mut recorded = skoop::collect::bundle::Bundle::read_file(&path).unwrap();
+    recorded.question =
+        Some(skoop_model::Question::tcp("node/solo".parse().unwrap(), "192.0.2.1".parse().unwrap(), None));
+    recorded.write_file(&path).unwrap();
+    let ran = skoop(&["demo", "--bundles", dir.path().to_str().unwrap()]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert!(ran.out.starts_with("✓ node/solo can reach 192.0.2.1 tcp/80"), "{}", ran.out);
+    assert!(ran.err.contains("no packets are sent"), "{}", ran.err);
+}
+
+#[test]
 fn typos_in_ends_are_guessed() {
     let ran = skoop(&["diagnose", "--bundle", "x", "--from", "pdo/default/client", "--to", "10.0.0.1"]);
     assert_eq!(ran.code, 2);

@@ -37,7 +37,7 @@ impl Lab {
             source_port: ask.source_port.map(Port),
             family: Some(family),
             size_bytes: ask.size,
-            node: ask.node.as_deref().map(NodeName::from),
+            node: self.entry(ask).map(NodeName::from),
             reply: true,
         })
     }
@@ -56,8 +56,8 @@ impl Lab {
         })
     }
 
-    /// Address and port that packets bear: a service is asked by node port if the question names a node, by its load-balancer address if
-    /// it is external, else by its cluster address.
+    /// Address and port that packets bear: a service is asked by its load-balancer address if the question is external, by node port
+    /// if it names a node, else by its cluster address.
     fn target(&self, ask: &Ask) -> Result<(IpAddr, u16)> {
         let to = fill(&ask.to, self)?;
         let port = ask.port.unwrap_or(USUAL_PORT);
@@ -68,14 +68,23 @@ impl Lab {
         let parse = |text: String| text.parse().with_context(|| format!("`{text}` is no address"));
         match to.split_once('/') {
             Some(("svc", _)) => match &ask.node {
-                Some(node) => Ok((parse(value("ip", node)?)?, value("nodeport", &to)?.parse().context("a node port")?)),
-                None if ask.external => Ok((parse(value("lbip", &to)?)?, port)),
-                None => Ok((parse(value("ip", &to)?)?, port)),
+                Some(node) if !ask.external => {
+                    Ok((parse(value("ip", node)?)?, value("nodeport", &to)?.parse().context("a node port")?))
+                }
+                _ if ask.external => Ok((parse(value("lbip", &to)?)?, port)),
+                _ => Ok((parse(value("ip", &to)?)?, port)),
             },
             Some(("pod" | "node", rest)) => Ok((parse(value("ip", rest)?)?, port)),
             None if to == "outside" => Ok((parse(value("ip", &to)?)?, port)),
             _ => bail!("the lab sends no packets to `{to}`"),
         }
+    }
+
+    /// The node by which packets from outside enter: to a load balancer's address by the first one, which announces it.
+    fn entry<'a>(&'a self, ask: &'a Ask) -> Option<&'a str> {
+        let announcer =
+            || Some(self.plan.nodes.first()?.name.as_str()).filter(|_| ask.external && ask.from == "outside");
+        ask.node.as_deref().or_else(announcer)
     }
 
     fn family(&self) -> Result<Family> {

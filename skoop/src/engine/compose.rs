@@ -109,6 +109,9 @@ fn unseen(network: &Network, ways: &[Way<Trip>], verdict: Verdict, truncated: bo
             all.insert(Unseen { matters: open, ..unseen.clone() });
         }
     }
+    for why in &network.cluster().unseen {
+        all.insert(Unseen { what: "cluster objects".to_owned(), why: why.to_string(), matters: false });
+    }
     for (node, why) in network.unavailable_nodes() {
         all.insert(Unseen { what: format!("node {node}"), why: why.to_string(), matters: open });
     }

@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod reports;
+mod walks;
 
 use std::fs;
 use std::path::Path;

@@ -51,9 +51,15 @@ impl<'t> Builder<'t> {
             in_device: None,
             out_device: None,
         };
-        while reader.step(self).is_some() {}
-        if let Some(first) = reader.words.first() {
-            reader.matches.push(Match::Opaque(format!("`{}` is not understood", first.text).into()));
+        let mut understood = true;
+        while let Some((first, rest)) = reader.words.split_first() {
+            if reader.step(self).is_some() {
+                continue;
+            }
+            if std::mem::take(&mut understood) {
+                reader.matches.push(Match::Opaque(format!("`{}` is not understood", first.text).into()));
+            }
+            reader.words = rest;
         }
         let mut common = reader.common;
         common.in_device = reader.in_device.map_or(0, |word| self.device_of(word));
