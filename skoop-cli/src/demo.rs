@@ -29,7 +29,6 @@ pub(crate) fn run(args: &DemoArgs, style: &Style) -> Result<Exit, Failure> {
     let scenarios = skoop_lab::demo_scenarios()?;
     let Some(first) = scenarios.first() else { return Err(anyhow!("the lab has no scenarios for a demo").into()) };
     let begun = Instant::now();
-    teller.opening();
     let interrupted = interrupt::flag();
     teller.busy("building a cluster: three nodes, pods, a bridge and VXLAN, kube-proxy's rules");
     let lab = match Lab::build_serving(&LabSpec::from(first), &crate::lab::serve()?) {
@@ -39,6 +38,7 @@ pub(crate) fn run(args: &DemoArgs, style: &Style) -> Result<Exit, Failure> {
             return offline::run(offline::DIRECTORY.as_ref(), Some(&format!("{error:#}")), style);
         }
     };
+    teller.opening();
     teller.built(lab.plan(), begun.elapsed());
     let mut demo =
         Demo { lab: &lab, source: lab.source()?, teller: &teller, interrupted: &interrupted, score: Score::default() };

@@ -46,7 +46,7 @@ impl Teller {
         TextStyle { width: self.style.width.saturating_sub(4), ..self.style.text() }
     }
 
-    /// What is going to happen.
+    /// What is going to be told.
     pub(crate) fn opening(&self) {
         self.line("");
         self.line(&format!("  {}", self.paint("1", "Why can A not reach B?")));

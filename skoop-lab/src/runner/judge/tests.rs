@@ -96,6 +96,21 @@ fn evidence_is_a_part_of_the_text_on_the_node() {
 }
 
 #[test]
+fn an_outcome_has_the_documented_json() {
+    let mut outcome = Outcome::of(&scenario("verdict = \"unreachable\"\nfirst = [\"A\"]"));
+    outcome.packets = Some(Verdict::Degraded);
+    outcome.heal = Heal::Failed;
+    let json = serde_json::to_value(&outcome).expect("JSON");
+    let fields = ["name", "packets", "verdict", "first", "causes", "evidence_ok", "healthy_clean", "heal", "right"];
+    assert!(fields.iter().all(|field| json.get(field).is_some()), "{json}");
+    assert_eq!((json.get("packets"), json.get("heal")), (Some(&"degraded".into()), Some(&"failed".into())));
+    assert_eq!(
+        (json.get("first"), json.get("verdict")),
+        (Some(&serde_json::Value::Null), Some(&serde_json::Value::Null))
+    );
+}
+
+#[test]
 fn packets_overrule_the_scenario() {
     use crate::packets::Attempt;
     let judged = |expect: &str, attempts: Vec<Attempt>| {

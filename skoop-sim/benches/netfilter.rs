@@ -1,0 +1,205 @@
+//! Netfilter on kube-proxy's tables: reading the dump, and the first packet of a connection to a random service.
+//!
+//! A walk counts only if it ends at an endpoint of the service that it asked for: each run checks that.
+
+use std::fmt::Write as _;
+use std::hint::black_box;
+use std::net::{IpAddr, Ipv4Addr};
+
+use divan::Bencher;
+use divan::counter::{BytesCount, ItemsCount};
+use skoop_model::{Family, IfIndex, Item, Link, LinkKind, NetfilterDumps, OperState, Packet, Port, RouteKind};
+use skoop_sim::{Conntrack, Forks, Hook, HookPoint, Netfilter, NetfilterEnv, PacketState};
+
+const ENDPOINTS: u32 = 5;
+
+fn main() {
+    divan::main();
+}
+
+fn service_address(service: u32) -> Ipv4Addr {
+    Ipv4Addr::from_bits(Ipv4Addr::new(10, 96, 0, 1).to_bits() + service)
+}
+
+fn endpoint_address(service: u32, endpoint: u32) -> Ipv4Addr {
+    Ipv4Addr::from_bits(Ipv4Addr::new(10, 128, 0, 1).to_bits() + service * ENDPOINTS + endpoint)
+}
+
+/// `iptables-save` of a node with this many services, in the shape that kube-proxy writes.
+fn kube_proxy(services: u32) -> String {
+    let mut head =
+        "*nat\n:PREROUTING ACCEPT [0:0]\n:INPUT ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n:POSTROUTING ACCEPT [0:0]\n\
+        :KUBE-MARK-MASQ - [0:0]\n:KUBE-NODEPORTS - [0:0]\n:KUBE-POSTROUTING - [0:0]\n:KUBE-SERVICES - [0:0]\n"
+            .to_owned();
+    let mut rules = "-A PREROUTING -m comment --comment \"kubernetes service portals\" -j KUBE-SERVICES\n\
+        -A OUTPUT -m comment --comment \"kubernetes service portals\" -j KUBE-SERVICES\n\
+        -A POSTROUTING -m comment --comment \"kubernetes postrouting rules\" -j KUBE-POSTROUTING\n\
+        -A KUBE-MARK-MASQ -j MARK --set-xmark 0x4000/0x4000\n\
+        -A KUBE-POSTROUTING -m mark ! --mark 0x4000/0x4000 -j RETURN\n\
+        -A KUBE-POSTROUTING -j MARK --set-xmark 0x4000/0x0\n\
+        -A KUBE-POSTROUTING -m comment --comment \"kubernetes service traffic requiring SNAT\" -j MASQUERADE --random-fully\n"
+        .to_owned();
+    let mut table = String::new();
+    for service in 0..services {
+        let address = service_address(service);
+        let comment = format!("--comment \"bench/service-{service}:http cluster IP\"");
+        let _ = writeln!(head, ":KUBE-SVC-{service:016X} - [0:0]");
+        let _ = writeln!(
+            table,
+            "-A KUBE-SERVICES -d {address}/32 -p tcp -m comment {comment} -m tcp --dport 80 -j KUBE-SVC-{service:016X}"
+        );
+        let _ = writeln!(
+            rules,
+            "-A KUBE-SVC-{service:016X} ! -s 10.128.0.0/9 -d {address}/32 -p tcp -m comment {comment} -m tcp --dport 80 -j KUBE-MARK-MASQ"
+        );
+        for endpoint in 0..ENDPOINTS {
+            let to = endpoint_address(service, endpoint);
+            let chain = service * ENDPOINTS + endpoint;
+            let _ = writeln!(head, ":KUBE-SEP-{chain:016X} - [0:0]");
+            let left = ENDPOINTS - endpoint;
+            let chance = match left {
+                1 => String::new(),
+                left => format!(" -m statistic --mode random --probability {:.11}", 1.0 / f64::from(left)),
+            };
+            let comment = format!("--comment \"bench/service-{service}:http -> {to}:8080\"");
+            let _ = writeln!(rules, "-A KUBE-SVC-{service:016X} -m comment {comment}{chance} -j KUBE-SEP-{chain:016X}");
+            let comment = format!("--comment \"bench/service-{service}:http\"");
+            let _ = writeln!(rules, "-A KUBE-SEP-{chain:016X} -s {to}/32 -m comment {comment} -j KUBE-MARK-MASQ");
+            let _ = writeln!(
+                rules,
+                "-A KUBE-SEP-{chain:016X} -p tcp -m comment {comment} -m tcp -j DNAT --to-destination {to}:8080"
+            );
+        }
+    }
+    table += "-A KUBE-SERVICES -m comment --comment \"kubernetes service nodeports; NOTE: this must be the last rule in this chain\" \
+        -m addrtype --dst-type LOCAL -j KUBE-NODEPORTS\n";
+    head + &rules + &table + "COMMIT\n"
+}
+
+fn dumps(services: u32) -> NetfilterDumps {
+    let empty = || Item::known(0, String::new());
+    NetfilterDumps {
+        legacy_v4: empty(),
+        legacy_v6: empty(),
+        nft_v4: Item::known(0, kube_proxy(services)),
+        nft_v6: empty(),
+        nft_json: empty(),
+        ipset: empty(),
+    }
+}
+
+struct Env;
+
+impl NetfilterEnv for Env {
+    fn address_kind(&self, _address: IpAddr, _device: Option<IfIndex>) -> Option<RouteKind> {
+        Some(RouteKind::Unicast)
+    }
+
+    fn masquerade_address(&self, _out: IfIndex, _packet: &Packet) -> Option<IpAddr> {
+        Some(IpAddr::V4(Ipv4Addr::new(192, 168, 0, 1)))
+    }
+
+    fn sysctl(&self, _path: &str) -> Option<i64> {
+        None
+    }
+
+    fn primary_address(&self, _device: IfIndex, _family: Family) -> Option<IpAddr> {
+        None
+    }
+}
+
+fn link(index: u32, name: &str) -> Link {
+    Link {
+        index: IfIndex(index),
+        name: name.to_owned(),
+        mac: None,
+        mtu_bytes: 1500,
+        up: true,
+        lower_up: true,
+        loopback: false,
+        no_arp: false,
+        point_to_point: false,
+        promiscuous: false,
+        oper_state: OperState::Up,
+        kind: LinkKind::Physical,
+        controller: None,
+        bridge_port: None,
+        group: 0,
+        hooks: Vec::new(),
+    }
+}
+
+struct Node {
+    netfilter: Netfilter,
+    links: [Link; 2],
+}
+
+impl Node {
+    fn new(services: u32) -> Self {
+        Self { netfilter: Netfilter::compile(&dumps(services)), links: [link(1, "cni0"), link(2, "eth0")] }
+    }
+
+    /// Passes a first packet from a pod to a service through all hooks that a forwarded packet meets.
+    fn first_packet(&self, service: u32, traced: bool) -> Packet {
+        let client = IpAddr::V4(Ipv4Addr::new(10, 255, 0, 9));
+        let mut packet = Packet::tcp_syn(client, Port(40_000), service_address(service).into(), Port(80));
+        let mut state = if traced { PacketState::default() } else { PacketState::untraced() };
+        let mut conntrack = Conntrack::default();
+        let mut forks = Forks::first();
+        let [input, output] = &self.links;
+        for hook in [Hook::Prerouting, Hook::Forward, Hook::Postrouting] {
+            let in_device = (hook != Hook::Postrouting).then_some(input);
+            let out_device = (hook != Hook::Prerouting).then_some(output);
+            let at = HookPoint { hook, in_device, out_device, in_port: None, out_port: None };
+            let result = self.netfilter.run(&at, &mut packet, &mut state, &mut conntrack, &Env, &mut forks);
+            assert!(result.blockers.is_empty(), "nothing blocks");
+        }
+        assert_eq!(packet.dst, IpAddr::V4(endpoint_address(service, 0)), "the first endpoint of the service");
+        packet
+    }
+}
+
+/// Services in an order that no cache foresees.
+fn shuffled(services: u32) -> impl Iterator<Item = u32> {
+    let mut state = 1_u32;
+    std::iter::repeat_with(move || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 8) % services
+    })
+}
+
+#[divan::bench(args = [100, 1_000, 3_000, 10_000])]
+fn parse(bencher: Bencher<'_, '_>, services: u32) {
+    let dumps = dumps(services);
+    let bytes = dumps.nft_v4.value().map_or(0, String::len);
+    bencher.counter(BytesCount::new(bytes)).bench_local(|| Netfilter::compile(black_box(&dumps)));
+}
+
+/// Without a trace.
+#[divan::bench(args = [100, 1_000, 3_000, 10_000])]
+fn first_packet_of_a_random_service(bencher: Bencher<'_, '_>, services: u32) {
+    let node = Node::new(services);
+    let mut random = shuffled(services);
+    bencher
+        .counter(ItemsCount::new(1_usize))
+        .with_inputs(|| random.next().unwrap_or_default())
+        .bench_local_values(|service| node.first_packet(service, false));
+}
+
+/// With the changes and the rules that made them.
+#[divan::bench(args = [1_000, 10_000])]
+fn first_packet_traced(bencher: Bencher<'_, '_>, services: u32) {
+    let node = Node::new(services);
+    let mut random = shuffled(services);
+    bencher
+        .counter(ItemsCount::new(1_usize))
+        .with_inputs(|| random.next().unwrap_or_default())
+        .bench_local_values(|service| node.first_packet(service, true));
+}
+
+/// The last service of the table, which a scan would reach last.
+#[divan::bench(args = [1_000, 10_000])]
+fn first_packet_of_the_last_service(bencher: Bencher<'_, '_>, services: u32) {
+    let node = Node::new(services);
+    bencher.counter(ItemsCount::new(1_usize)).bench_local(|| node.first_packet(black_box(services - 1), false));
+}
