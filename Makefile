@@ -16,9 +16,10 @@ setup: ## tools that building and testing need (Debian, Ubuntu; Rust by rustup)
 lint: ## formatting, clippy, docs, licences, crate directions, purity, size budgets
 	@sh scripts/setup.sh build lint
 	$(CARGO) fmt --all --check
+	$(PYTHON) -m unittest discover --quiet --start-directory scripts
 	$(PYTHON) scripts/lint.py
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
-	RUSTDOCFLAGS=-Dwarnings $(CARGO) doc --workspace --no-deps --quiet
+	RUSTDOCFLAGS=-Dwarnings $(CARGO) doc --workspace --lib --no-deps --quiet
 	$(CARGO) deny --log-level error check bans licenses sources
 
 test: ## everything; as root also what needs network namespaces, with the running kernel as judge

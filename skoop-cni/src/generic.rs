@@ -1,7 +1,5 @@
 //! A plugin that skoop has never heard of: its pattern is inferred from what it did elsewhere.
 
-use std::net::IpAddr;
-
 use ipnet::IpNet;
 use skoop_model::{ClusterSnapshot, Family, KubeNode, Link, LinkKind, NextHop, Route, RouteKind, TableId};
 use skoop_sim::{Namespace, Tri};
@@ -21,15 +19,17 @@ impl CniPlugin for Generic {
         true
     }
 
+    /// As the pod has it; if it lost it, with the prefix length that the bridge has its address with.
+    fn pod_address(&self, view: &PodView<'_>) -> Option<(IpNet, String)> {
+        let (link, net) = pod_net(view)?;
+        Some((net, link.name.clone()))
+    }
+
     /// A pod on a bridge: its subnet on the link, the rest by the bridge's address in that subnet.
     fn pod_routes(&self, view: &PodView<'_>) -> Vec<ExpectedRoute> {
-        let Some(entry) = view.pod.snapshot().addresses.elements().iter().find(|entry| entry.ip() == view.address)
-        else {
-            return Vec::new();
-        };
-        let Some(link) = view.pod.link(entry.link) else { return Vec::new() };
-        let Some(gateway) = bridge_gateway(view.host, link, entry.net) else { return Vec::new() };
-        let subnet = entry.net.trunc();
+        let Some((link, net)) = pod_net(view) else { return Vec::new() };
+        let Some(gateway) = bridge_gateway(view.host, link, net).map(|net| net.addr()) else { return Vec::new() };
+        let subnet = net.trunc();
         let default = default_net(Family::of(view.address));
         let on_link = ExpectedRoute {
             dst: subnet,
@@ -102,15 +102,25 @@ fn sibling_routes<'a>(view: &NodeView<'a>, like: IpNet) -> impl Iterator<Item = 
     })
 }
 
-/// The address, within `subnet`, of the bridge that the pod's veth leads to.
-fn bridge_gateway(host: &Namespace, pod_link: &Link, subnet: IpNet) -> Option<IpAddr> {
+/// The pod's device, and its address with the prefix length.
+fn pod_net<'a>(view: &PodView<'a>) -> Option<(&'a Link, IpNet)> {
+    let snapshot = view.pod.snapshot();
+    if let Some(entry) = snapshot.addresses.elements().iter().find(|entry| entry.ip() == view.address) {
+        return Some((view.pod.link(entry.link)?, entry.net));
+    }
+    let alone = IpNet::from(view.address);
+    snapshot.links.elements().iter().filter(|link| link.veth_peer().is_some()).find_map(|link| {
+        let gateway = bridge_gateway(view.host, link, alone)?;
+        Some((link, IpNet::new(view.address, gateway.prefix_len()).ok()?))
+    })
+}
+
+/// The address of the bridge that the pod's veth leads to, whose subnet holds the address of `pod` or is held by its prefix.
+fn bridge_gateway(host: &Namespace, pod_link: &Link, pod: IpNet) -> Option<IpNet> {
     let addresses = host.snapshot().addresses.elements();
-    let of_bridge = |bridge: &Link| {
-        addresses
-            .iter()
-            .find(|entry| entry.link == bridge.index && subnet.contains(&entry.ip()))
-            .map(skoop_model::Address::ip)
-    };
+    let fits = |net: &IpNet| pod.contains(&net.addr()) || net.contains(&pod.addr());
+    let of_bridge =
+        |bridge: &Link| addresses.iter().filter(|entry| entry.link == bridge.index).map(|entry| entry.net).find(fits);
     let peer = pod_link.veth_peer().and_then(|peer| host.link(peer.index));
     if let Some(bridge) = peer.and_then(|peer| host.bridge_of(peer)) {
         return of_bridge(bridge);

@@ -21,7 +21,10 @@ pub trait CniPlugin: std::fmt::Debug + Send + Sync {
     /// Whether this plugin runs the cluster's pod network.
     fn detect(&self, cluster: &ClusterSnapshot) -> bool;
 
-    /// Routes that a pod should have.
+    /// The address of [`PodView::address`] with the prefix length that a pod should have it with, and its device.
+    fn pod_address(&self, pod: &PodView<'_>) -> Option<(IpNet, String)>;
+
+    /// Routes that a pod should have, if it has that address.
     fn pod_routes(&self, pod: &PodView<'_>) -> Vec<ExpectedRoute>;
 
     /// The route on a node to the pods of another node.

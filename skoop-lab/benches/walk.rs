@@ -59,12 +59,11 @@ fn walks(bencher: Bencher<'_, '_>, services: u32, choose: impl Fn(u32, u32) -> u
         let site = Site { node: &node, label: "host", namespace: &namespace };
         let entry = Entry::Frame { device: POD_DEVICE, frame };
         let outcome = walk(site, entry, &mut Conntrack::default(), &Nobody, &mut Forks::first(), false);
-        let Ending::Sent { frame, .. } = &outcome.ending else { panic!("{:?}", outcome.ending) };
-        assert_eq!(
-            frame.packet.dst,
-            endpoint(service, 0),
-            "a first packet goes to the first endpoint on the first way"
-        );
+        let arrives_at = match &outcome.ending {
+            Ending::Sent { frame, .. } => Some(frame.packet.dst),
+            _ => None,
+        };
+        assert_eq!(arrives_at, Some(endpoint(service, 0)), "the first way leads to the first endpoint");
         outcome
     });
 }
@@ -97,7 +96,27 @@ fn rules(services: u32) -> String {
     let (objects, slices): (Vec<Service>, Vec<EndpointSlice>) =
         (0..services).map(|number| (service(number), slice(number))).unzip();
     let options = ProxyOptions { pod_network: "10.244.0.0/16".parse().ok(), ..ProxyOptions::default() };
-    kube_proxy_iptables(&objects, &slices, &options)
+    as_saved(&kube_proxy_iptables(&objects, &slices, &options))
+}
+
+/// What `iptables-save` prints of a table that was loaded: built-in chains declared, rules appended.
+fn as_saved(restored: &str) -> String {
+    let mut saved = String::with_capacity(restored.len());
+    for line in restored.lines() {
+        saved.push_str(&line.replacen("-I ", "-A ", usize::from(line.starts_with("-I "))));
+        saved.push('\n');
+        let hooks: &[&str] = match line {
+            "*nat" => &["PREROUTING", "INPUT", "OUTPUT", "POSTROUTING"],
+            "*filter" => &["INPUT", "FORWARD", "OUTPUT"],
+            _ => &[],
+        };
+        for hook in hooks {
+            saved.push(':');
+            saved.push_str(hook);
+            saved.push_str(" ACCEPT [0:0]\n");
+        }
+    }
+    saved
 }
 
 fn key(service: u32) -> ObjectKey {

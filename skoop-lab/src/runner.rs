@@ -143,6 +143,7 @@ pub fn run(
     on_event: &(dyn Fn(Event<'_>) + Sync),
 ) -> Result<Vec<Outcome>> {
     let scenarios = list_scenarios(options.dir.as_deref(), options.filter.as_deref())?;
+    crate::lab::require_root()?;
     if scenarios.is_empty() {
         bail!("no scenario is called like `{}`", options.filter.as_deref().unwrap_or_default());
     }

@@ -27,6 +27,9 @@ pub struct Packet {
     pub dont_fragment: bool,
     /// Length of the IP packet in bytes, header included.
     pub length_bytes: u32,
+    /// Length of its longest fragment in bytes, IP header included, while it travels in fragments.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fragment_bytes: Option<u32>,
     /// `skb->mark`.
     #[serde(default, skip_serializing_if = "is_unmarked")]
     pub mark: Mark,
@@ -143,6 +146,7 @@ impl Packet {
             tos: 0,
             dont_fragment: true,
             length_bytes,
+            fragment_bytes: None,
             mark: Mark(0),
             encap: None,
         }
@@ -171,6 +175,11 @@ impl Packet {
     /// Address family.
     pub fn family(&self) -> Family {
         Family::of(self.dst)
+    }
+
+    /// Length of what is on the wire: of the whole packet, or of its longest fragment.
+    pub fn wire_bytes(&self) -> u32 {
+        self.fragment_bytes.unwrap_or(self.length_bytes)
     }
 
     /// Source port, where the protocol has ports.

@@ -199,9 +199,14 @@ impl Route {
         if self.metric != 0 {
             words.push(format!("metric {}", self.metric));
         }
+        let mtu = self.mtu_bytes.map(|mtu| format!("mtu {mtu}"));
         match self.nexthops.as_slice() {
-            [only] => flags(only, &mut words),
+            [only] => {
+                flags(only, &mut words);
+                words.extend(mtu);
+            }
             many => {
+                words.extend(mtu);
                 for next in many {
                     words.push("nexthop".to_owned());
                     hop(next, &mut words);

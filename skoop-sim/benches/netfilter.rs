@@ -159,13 +159,25 @@ impl Node {
     }
 }
 
+/// Packets in one measured run.
+const PACKETS: usize = 1_000;
+
 /// Services in an order that no cache foresees.
-fn shuffled(services: u32) -> impl Iterator<Item = u32> {
+fn shuffled(services: u32) -> Vec<u32> {
     let mut state = 1_u32;
-    std::iter::repeat_with(move || {
+    let next = || {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         (state >> 8) % services
-    })
+    };
+    std::iter::repeat_with(next).take(PACKETS).collect()
+}
+
+fn walk_all(bencher: Bencher<'_, '_>, node: &Node, services: &[u32], traced: bool) {
+    bencher.counter(ItemsCount::new(services.len())).bench_local(|| {
+        for service in services {
+            black_box(node.first_packet(*service, traced));
+        }
+    });
 }
 
 #[divan::bench(args = [100, 1_000, 3_000, 10_000])]
@@ -177,29 +189,18 @@ fn parse(bencher: Bencher<'_, '_>, services: u32) {
 
 /// Without a trace.
 #[divan::bench(args = [100, 1_000, 3_000, 10_000])]
-fn first_packet_of_a_random_service(bencher: Bencher<'_, '_>, services: u32) {
-    let node = Node::new(services);
-    let mut random = shuffled(services);
-    bencher
-        .counter(ItemsCount::new(1_usize))
-        .with_inputs(|| random.next().unwrap_or_default())
-        .bench_local_values(|service| node.first_packet(service, false));
+fn first_packets_of_random_services(bencher: Bencher<'_, '_>, services: u32) {
+    walk_all(bencher, &Node::new(services), &shuffled(services), false);
 }
 
 /// With the changes and the rules that made them.
 #[divan::bench(args = [1_000, 10_000])]
-fn first_packet_traced(bencher: Bencher<'_, '_>, services: u32) {
-    let node = Node::new(services);
-    let mut random = shuffled(services);
-    bencher
-        .counter(ItemsCount::new(1_usize))
-        .with_inputs(|| random.next().unwrap_or_default())
-        .bench_local_values(|service| node.first_packet(service, true));
+fn first_packets_traced(bencher: Bencher<'_, '_>, services: u32) {
+    walk_all(bencher, &Node::new(services), &shuffled(services), true);
 }
 
 /// The last service of the table, which a scan would reach last.
 #[divan::bench(args = [1_000, 10_000])]
-fn first_packet_of_the_last_service(bencher: Bencher<'_, '_>, services: u32) {
-    let node = Node::new(services);
-    bencher.counter(ItemsCount::new(1_usize)).bench_local(|| node.first_packet(black_box(services - 1), false));
+fn first_packets_of_the_last_service(bencher: Bencher<'_, '_>, services: u32) {
+    walk_all(bencher, &Node::new(services), &[services - 1; PACKETS], false);
 }

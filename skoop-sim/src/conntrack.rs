@@ -2,6 +2,7 @@
 
 mod nat;
 mod protocol;
+mod tcp;
 mod track;
 mod tuple;
 
@@ -10,8 +11,10 @@ use std::sync::Arc;
 use skoop_model::{MacAddr, Mark};
 
 pub(crate) use nat::{Manip, NatRange};
+pub(crate) use tcp::TcpState;
 pub(crate) use tuple::Tuple;
 
+use crate::Tri;
 use crate::netfilter::{Frame, RuleDoubt, RuleId};
 
 /// Flows that the packets of one walk created in one namespace, and what was answered there about things unknown.
@@ -66,6 +69,8 @@ pub(crate) enum Doubt {
     Rules(usize),
     /// A native base chain, by its place.
     Native(usize),
+    /// Which backend's rules come first.
+    Order,
 }
 
 /// What the kernel keeps with a packet from hook to hook of one namespace: above all, which flow it belongs to
@@ -141,9 +146,13 @@ pub(crate) struct Connection {
     pub mark: Mark,
     /// `IPS_CONFIRMED`: only now other packets find it.
     pub confirmed: bool,
+    /// Removed from the table: later packets do not find it (`nf_ct_kill_acct`).
+    pub dead: bool,
     /// `IPS_SEEN_REPLY`.
     pub seen_reply: bool,
-    pub packets: u32,
+    /// `IPS_ASSURED`.
+    pub assured: Tri,
+    pub tcp: TcpState,
     pub source: NatSide,
     pub destination: NatSide,
 }

@@ -81,10 +81,11 @@ impl Namespace {
         }
     }
 
-    /// Whether packets that come in by `device` may be forwarded, and the sysctl that says so. None if it was not collected.
+    /// Whether packets that come in by `device` may be forwarded, and the sysctl that says so. None if it was not
+    /// collected.
     ///
-    /// IPv4: `IN_DEV_FORWARD` (include/linux/inetdevice.h), the device's own value. IPv6: `conf.all.forwarding` decides
-    /// (`ip6_forward`, net/ipv6/ip6_output.c).
+    /// IPv4: `IN_DEV_FORWARD` (`include/linux/inetdevice.h`), the device's own value. IPv6: `conf.all.forwarding`
+    /// decides (`ip6_forward`, `net/ipv6/ip6_output.c`).
     pub fn forwarding(&self, family: Family, device: &str) -> Option<(bool, String)> {
         let device = match family {
             Family::V4 => device,

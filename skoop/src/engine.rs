@@ -7,6 +7,7 @@ mod intent;
 mod journey;
 mod l2;
 mod network;
+mod pods;
 mod resolve;
 mod text;
 mod trip;

@@ -20,10 +20,18 @@ const RTM_NEWLINK: u16 = 16;
 const RTM_GETLINK: u16 = 18;
 const RTM_NEWQDISC: u16 = 36;
 const RTM_GETQDISC: u16 = 38;
+const RTM_NEWTFILTER: u16 = 44;
+const RTM_GETTFILTER: u16 = 46;
 /// Length of `struct ifinfomsg`.
 const LINK_HEADER: usize = 16;
 /// Length of `struct tcmsg`.
 const QDISC_HEADER: usize = 20;
+/// Offset of `tcm_parent` in it.
+const TCM_PARENT: usize = 12;
+/// `TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS)` and `TC_H_MIN_EGRESS` (`include/uapi/linux/pkt_sched.h`): the filters on the way in and out.
+const FILTER_PARENTS: [u32; 2] = [0xffff_fff2, 0xffff_fff3];
+/// `TC_H_INGRESS`: the filters of a plain ingress qdisc.
+const INGRESS_PARENT: u32 = 0xffff_0000;
 
 const IFLA_IFNAME: u16 = 3;
 const IFLA_LINKINFO: u16 = 18;
@@ -58,7 +66,7 @@ pub(super) fn read(netlink: &mut Netlink, here: NetnsId) -> Result<Vec<LinkRead>
     Ok(links)
 }
 
-/// Kinds of the qdiscs that run programs on packets, by device.
+/// Kinds of the qdiscs that run programs on packets and have any attached, by device.
 fn hooks(netlink: &mut Netlink) -> Result<BTreeMap<IfIndex, Vec<String>>, NetlinkError> {
     let dumped = netlink.dump("dump qdiscs", RTM_GETQDISC, &[0; QDISC_HEADER], |kind, payload| {
         let index = payload.get(4..8).and_then(number);
@@ -71,11 +79,34 @@ fn hooks(netlink: &mut Netlink) -> Result<BTreeMap<IfIndex, Vec<String>>, Netlin
         Err(error) if error.is(Errno::OPNOTSUPP) => {}
         dumped => {
             for (index, name) in dumped? {
-                hooks.entry(IfIndex(index)).or_default().push(name);
+                let parents: &[u32] = if name == "clsact" { &FILTER_PARENTS } else { &[INGRESS_PARENT] };
+                for parent in parents {
+                    if has_filter(netlink, index, *parent)? {
+                        hooks.entry(IfIndex(index)).or_default().push(name.clone());
+                        break;
+                    }
+                }
             }
         }
     }
     Ok(hooks)
+}
+
+/// Whether any filter is attached at a qdisc's `parent` of a device.
+fn has_filter(netlink: &mut Netlink, device: u32, parent: u32) -> Result<bool, NetlinkError> {
+    let mut request = [0; QDISC_HEADER];
+    for (offset, value) in [(4, device), (TCM_PARENT, parent)] {
+        if let Some(field) = request.get_mut(offset..offset + 4) {
+            field.copy_from_slice(&value.to_ne_bytes());
+        }
+    }
+    let dumped =
+        netlink.dump("dump filters", RTM_GETTFILTER, &request, |kind, _| Ok((kind == RTM_NEWTFILTER).then_some(())));
+    match dumped {
+        // The qdisc went while it was being looked at.
+        Err(error) if error.is(Errno::NODEV) || error.is(Errno::INVAL) => Ok(false),
+        dumped => Ok(!dumped?.is_empty()),
+    }
 }
 
 fn parse(payload: &[u8], here: NetnsId) -> Result<LinkRead, DecodeError> {

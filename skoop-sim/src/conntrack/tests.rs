@@ -1,4 +1,4 @@
-//! Flows, NAT and replies, as net/netfilter/nf_conntrack_core.c and nf_nat_core.c have them.
+//! Flows, NAT and replies, as `net/netfilter/nf_conntrack_core.c` and nf_nat_core.c have them.
 
 use skoop_model::{Packet, Transport};
 

@@ -231,6 +231,7 @@ impl<'t> Builder<'t> {
                 rules: (0, 0),
                 drops: false,
                 harmless: false,
+                decides_only: false,
                 index: None,
             });
             place(chains.len() - 1)

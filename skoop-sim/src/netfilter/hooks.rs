@@ -79,10 +79,41 @@ impl Run<'_> {
     }
 
     fn both_backends(&mut self, kind: TableKind, family: Family) {
-        let rules = self.rules;
-        for (place, _) in (0..).zip(&rules.rulesets).filter(|(_, ruleset)| ruleset.family == family) {
+        for place in self.backends(kind, family).into_iter().flatten() {
             self.traverse(place, kind);
         }
+    }
+
+    /// The dumps of a family, in the order in which they are traversed. At equal priorities the one comes first that was registered
+    /// last (`nf_hook_entries_grow`, `net/netfilter/core.c`), which no dump tells; it matters only where both change packets.
+    fn backends(&mut self, kind: TableKind, family: Family) -> [Option<u8>; 2] {
+        let rules = self.rules;
+        let hook = self.at.hook;
+        let mut found = [None; 2];
+        let mut changing = 0;
+        let of_family = (0..).zip(&rules.rulesets).filter(|(_, ruleset)| ruleset.family == family);
+        for (slot, (place, ruleset)) in found.iter_mut().zip(of_family) {
+            *slot = Some(place);
+            let base = ruleset.table(kind).and_then(|table| table.base_chain(hook));
+            changing += u8::from(base.is_some_and(|(_, chain)| !chain.harmless && !chain.decides_only));
+        }
+        if changing == 2 && !self.is_legacy_first() {
+            found.reverse();
+        }
+        found
+    }
+
+    fn is_legacy_first(&mut self) -> bool {
+        if let Some(answer) = self.conntrack.answered(Doubt::Order) {
+            return answer;
+        }
+        let what =
+            format!("whether rules of iptables-legacy come before those of iptables-nft{}", self.conntrack.on_place());
+        let why = "both change packets at the same hook and priority, and which were registered first is not known"
+            .to_owned();
+        let answer = self.forks.unknown(Unseen { what, why, matters: true });
+        self.conntrack.remember(Doubt::Order, answer);
+        answer
     }
 
     /// Only the first packet of a flow meets the rules; the last word of a chain without a matching rule is "no change"
@@ -90,10 +121,11 @@ impl Run<'_> {
     fn nat_stage(&mut self, manip: Manip, family: Family) {
         let Tracking::Tracked { id, info, .. } = self.state.tracking else { return };
         let fresh = info != Info::Established && !self.conntrack.is_nat_done(id, manip);
-        let rules = self.rules;
-        for (place, _) in (0..).zip(&rules.rulesets).filter(|(_, ruleset)| ruleset.family == family) {
-            if fresh && !self.conntrack.is_nat_done(id, manip) {
-                self.traverse(place, TableKind::Nat);
+        if fresh {
+            for place in self.backends(TableKind::Nat, family).into_iter().flatten() {
+                if !self.conntrack.is_nat_done(id, manip) {
+                    self.traverse(place, TableKind::Nat);
+                }
             }
         }
         if !self.conntrack.is_nat_done(id, manip) {

@@ -97,6 +97,8 @@ pub(crate) struct Chain {
     pub drops: bool,
     /// Whatever its rules do, no packet fares differently.
     pub harmless: bool,
+    /// Its rules only let pass or stop.
+    pub decides_only: bool,
     pub index: Option<Index>,
 }
 

@@ -17,7 +17,7 @@ fn blocked_by(rules: &[&str]) -> Vec<String> {
     walk.forward(&mut web()).blockers.into_iter().map(|blocker| blocker.by.text).collect()
 }
 
-/// `ipt_do_table`, net/ipv4/netfilter/ip_tables.c.
+/// `ipt_do_table`, `net/ipv4/netfilter/ip_tables.c`.
 #[test]
 fn chains_are_traversed_as_the_kernel_does() {
     let none: [&str; 0] = [];
@@ -112,7 +112,8 @@ fn all_blockers_of_both_backends() {
     assert_eq!(found, [("iptables-legacy", "mangle"), ("iptables-legacy", "filter"), ("iptables-nft", "filter")]);
 }
 
-/// `enum nf_ip_hook_priorities`: raw sees the mark before mangle sets it, nat after; filter sees the translated destination.
+/// `enum nf_ip_hook_priorities`: raw sees the mark before mangle sets it, nat after; filter sees the translated
+/// destination.
 #[test]
 fn tables_come_in_the_order_of_their_priorities() {
     let text = table("nat", &["-A PREROUTING -m mark --mark 0x1 -j DNAT --to-destination 10.244.1.2"])

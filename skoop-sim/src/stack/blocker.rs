@@ -138,6 +138,11 @@ pub enum Stop {
         /// The sysctl, as a path below `/proc/sys`.
         sysctl: String,
     },
+    /// It arrived in another namespace than that of the pod that its destination belongs to.
+    WrongReceiver {
+        /// Who should have got it, as reports name it.
+        owner: String,
+    },
     /// An answer that does not belong to the connection: its addresses or ports are not those that were asked.
     NotTheAnswer {
         /// Answer expected.
@@ -193,6 +198,7 @@ impl Stop {
             Self::TunnelLoop => "dropped: the outer packet would go through its own tunnel".to_owned(),
             Self::NoSocket { .. } => "nothing listens here".to_owned(),
             Self::EchoIgnored { sysctl } => format!("not answered: {} is 1", dotted(sysctl)),
+            Self::WrongReceiver { owner } => format!("delivered here, and not to {owner}"),
             Self::NotTheAnswer { expected } => format!("rejected by the client: it waits for {expected}"),
             Self::LeftCluster { .. } => "left for a gateway that knows no way to it".to_owned(),
             Self::UnderlayDrop => "dropped between nodes".to_owned(),

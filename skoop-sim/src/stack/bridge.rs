@@ -2,6 +2,7 @@
 
 use skoop_model::{BridgeConfig, Evidence, Family, FdbEntry, IfIndex, Link, LinkKind, MacAddr, PortState, Stage};
 
+use super::input::exceeds;
 use super::walker::{Devices, Skb, Walker, link_evidence};
 use super::{Ending, Stop};
 use crate::{Flow, Hook, Lookup};
@@ -17,7 +18,7 @@ enum Way {
 }
 
 impl Walker<'_, '_> {
-    /// A frame comes in by a port (`br_handle_frame`, net/bridge/br_input.c).
+    /// A frame comes in by a port (`br_handle_frame`, `net/bridge/br_input.c`).
     pub(super) fn bridge_input(&mut self, bridge: &Link, port: &Link, mut skb: Skb) -> Result<Ending, Ending> {
         self.port_forwards(port, &skb)?;
         if !bridge.up {
@@ -53,8 +54,8 @@ impl Walker<'_, '_> {
         }
     }
 
-    /// DNAT on a bridge: to the neighbour's MAC address if the new destination is on the same bridge, else up to be routed
-    /// (`br_nf_pre_routing_finish`, net/bridge/br_netfilter_hooks.c).
+    /// DNAT on a bridge: to the neighbour's MAC address if the new destination is on the same bridge, else up to be
+    /// routed (`br_nf_pre_routing_finish`, `net/bridge/br_netfilter_hooks.c`).
     fn bridged_dnat(&mut self, bridge: &Link, skb: &mut Skb) {
         let namespace = self.namespace;
         let flow = Flow { iif: Some(bridge.index), ..Flow::of(&skb.packet) };
@@ -80,7 +81,7 @@ impl Walker<'_, '_> {
         }
     }
 
-    /// A frame goes from port to port (`br_forward`, net/bridge/br_forward.c).
+    /// A frame goes from port to port (`br_forward`, `net/bridge/br_forward.c`).
     fn bridge_forward(
         &mut self,
         bridge: &Link,
@@ -106,7 +107,15 @@ impl Walker<'_, '_> {
             self.hook(Hook::Forward, devices, &mut skb);
             self.hook(Hook::Postrouting, Devices { input: None, ..devices }, &mut skb);
         }
-        self.transmit(out, skb, None)
+        self.leave_by_port(out, skb)
+    }
+
+    /// A port drops what is longer than its MTU, and says so to nobody (`br_dev_queue_push_xmit`, net/bridge/br_forward.c).
+    fn leave_by_port(&mut self, port: &Link, skb: Skb) -> Result<Ending, Ending> {
+        if exceeds(port, &skb.packet) {
+            return Err(self.too_long_for(Stage::Bridge, port, &skb));
+        }
+        self.transmit(port, skb, None)
     }
 
     fn may_cross(&mut self, bridge: &Link, port: &Link, out: &Link, skb: &Skb) {
@@ -123,7 +132,7 @@ impl Walker<'_, '_> {
         }
     }
 
-    /// The bridge's own device sends (`br_dev_xmit`, net/bridge/br_device.c).
+    /// The bridge's own device sends (`br_dev_xmit`, `net/bridge/br_device.c`).
     pub(super) fn bridge_output(&mut self, bridge: &Link, skb: Skb) -> Result<Ending, Ending> {
         self.enter(&skb, Some(bridge.index))?;
         let (way, by) = self.bridge_way(bridge, None, skb.dst_mac);
@@ -135,7 +144,7 @@ impl Walker<'_, '_> {
                 self.port_forwards(out, &skb)?;
                 let decision = format!("bridged to port {}", out.name);
                 self.pass(Stage::Bridge, Some(bridge.index), &skb.packet, decision, by);
-                self.transmit(out, skb, None)
+                self.leave_by_port(out, skb)
             }
             Way::Up | Way::Nobody => {
                 let stop = Stop::BridgeNobody { mac: skb.dst_mac };
@@ -192,7 +201,8 @@ impl Walker<'_, '_> {
         }
     }
 
-    /// Whether bridged packets of a family pass iptables (`br_nf_pre_routing`): the namespace's switch, or the bridge's.
+    /// Whether bridged packets of a family pass iptables (`br_nf_pre_routing`): the namespace's switch, or the
+    /// bridge's.
     fn calls_iptables(&self, bridge: &Link, family: Family) -> bool {
         let (sysctl, own) = match (&bridge.kind, family) {
             (LinkKind::Bridge(config), Family::V4) => ("bridge-nf-call-iptables", config.nf_call_iptables),

@@ -7,7 +7,7 @@ use super::{Ending, Stop};
 use crate::{Found, Hook};
 
 impl Walker<'_, '_> {
-    /// `ip_forward` (net/ipv4/ip_forward.c), `ip6_forward` (net/ipv6/ip6_output.c).
+    /// `ip_forward` (`net/ipv4/ip_forward.c`), `ip6_forward` (`net/ipv6/ip6_output.c`).
     pub(super) fn forward(&mut self, link: &Link, mut skb: Skb, found: &Found<'_>) -> Result<Ending, Ending> {
         self.enter(&skb, Some(link.index))?;
         let out = self.out_device(&skb.packet, found)?;
@@ -43,23 +43,47 @@ impl Walker<'_, '_> {
         }
     }
 
-    /// The MTU check of a forwarded packet, before FORWARD.
+    /// The MTU check: before FORWARD (`ip_exceeds_mtu`, net/ipv4/ip_forward.c), and of what is sent (`ip_fragment`,
+    /// net/ipv4/ip_output.c).
     pub(super) fn fits(&mut self, out: IfIndex, found: &Found<'_>, packet: &Packet) -> Result<(), Ending> {
-        let Some(link) = self.namespace.link(out) else { return Ok(()) };
-        let mtu_bytes =
-            found.route.mtu_bytes.filter(|mtu| *mtu > 0).map_or(link.mtu_bytes, |mtu| mtu.min(link.mtu_bytes));
+        let Some(mtu_bytes) = self.mtu(out, found) else { return Ok(()) };
         let rigid = packet.dont_fragment || packet.family() == Family::V6;
-        if packet.length_bytes > mtu_bytes && rigid {
-            let evidence = link_evidence(link);
+        if packet.wire_bytes() > mtu_bytes && rigid {
+            let evidence = match self.namespace.link(out) {
+                Some(link) if link.mtu_bytes <= mtu_bytes => link_evidence(link),
+                _ => self.route_evidence(found.route),
+            };
             return Err(self.stop(Stage::Forward, Some(out), packet, Stop::TooLarge { mtu_bytes }, evidence));
         }
         Ok(())
     }
 
-    /// `ip_output`: POSTROUTING, then the neighbour, then the device (net/ipv4/ip_output.c).
+    /// Bytes that a packet may have that leaves by a route.
+    fn mtu(&self, out: IfIndex, found: &Found<'_>) -> Option<u32> {
+        let own = self.namespace.link(out)?.mtu_bytes;
+        Some(found.route.mtu_bytes.filter(|mtu| *mtu > 0).map_or(own, |mtu| mtu.min(own)))
+    }
+
+    /// Cuts a packet that is too long (`ip_do_fragment`): each fragment but the last carries a multiple of eight bytes.
+    fn fragment(&mut self, out: IfIndex, found: &Found<'_>, skb: &mut Skb) -> Result<(), Ending> {
+        const IP_HEADER: u32 = 20;
+        self.fits(out, found, &skb.packet)?;
+        let (Some(mtu), Some(link)) = (self.mtu(out, found), self.namespace.link(out)) else { return Ok(()) };
+        if skb.packet.wire_bytes() > mtu && !link.loopback {
+            let before = skb.packet.clone();
+            skb.packet.fragment_bytes = Some(mtu.saturating_sub(IP_HEADER) / 8 * 8 + IP_HEADER);
+            let change = (before, skb.packet.clone());
+            let decision = format!("cut into fragments: longer than the MTU of {mtu} bytes");
+            self.change(Stage::Egress, Some(out), change, decision, link_evidence(link));
+        }
+        Ok(())
+    }
+
+    /// `ip_output`: POSTROUTING, then the neighbour, then the device (`net/ipv4/ip_output.c`).
     pub(super) fn ip_output(&mut self, out: IfIndex, found: &Found<'_>, mut skb: Skb) -> Result<Ending, Ending> {
         let devices = Devices { output: Some(out), ..Devices::default() };
         self.hook(Hook::Postrouting, devices, &mut skb);
+        self.fragment(out, found, &mut skb)?;
         let next_hop = found.nexthop.and_then(|hop| hop.gateway).unwrap_or(skb.packet.dst);
         let Some(link) = self.namespace.link(out) else {
             return Err(self.unknown(format!("device {out}"), "the device is not in the snapshot"));

@@ -1,15 +1,44 @@
 //! A frame comes in: device, IP input, local delivery.
 
-use skoop_model::{Evidence, Family, Frame, IfIndex, Link, LinkKind, Protocol, Stage, Sysctls, Transport, Unseen};
+use skoop_model::{
+    Evidence, Family, Frame, IfIndex, Link, LinkKind, Packet, Protocol, Stage, Sysctls, Transport, Unseen,
+};
 
 use super::walker::{Devices, Skb, Walker, link_evidence};
 use super::{Ending, Stop};
 use crate::{Flow, Hook, Lookup, SourceCheck};
 
 impl Walker<'_, '_> {
-    /// A frame comes in by `device` (`__netif_receive_skb_core`, net/core/dev.c).
+    /// A frame comes in by `device` (`__netif_receive_skb_core`, `net/core/dev.c`).
     pub fn ingress(&mut self, device: IfIndex, frame: Frame) -> Ending {
-        self.ingress_skb(device, Skb::new(frame)).unwrap_or_else(|ending| ending)
+        let skb = Skb::new(frame);
+        let received = self.is_taken(device, &skb);
+        received.and_then(|()| self.ingress_skb(device, skb)).unwrap_or_else(|ending| ending)
+    }
+
+    /// A veth drops what is longer than its own MTU with a VLAN tag (`____dev_forward_skb`, include/linux/netdevice.h). What a NIC does
+    /// with longer frames is its own affair: many drop them, virtual ones mostly do not.
+    fn is_taken(&mut self, device: IfIndex, skb: &Skb) -> Result<(), Ending> {
+        let Some(link) = self.namespace.link(device) else { return Ok(()) };
+        if exceeds(link, &skb.packet) {
+            let unseen = Unseen {
+                what: format!(
+                    "{} of {} {} takes frames longer than its MTU",
+                    link.name, self.site.node, self.site.label
+                ),
+                why: "that is up to the NIC".to_owned(),
+                matters: true,
+            };
+            if matches!(link.kind, LinkKind::Veth { .. }) || !self.forks.unknown(unseen) {
+                return Err(self.too_long_for(Stage::Ingress, link, skb));
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn too_long_for(&mut self, stage: Stage, link: &Link, skb: &Skb) -> Ending {
+        let stop = Stop::TooLarge { mtu_bytes: link.mtu_bytes };
+        self.stop(stage, Some(link.index), &skb.packet, stop, link_evidence(link))
     }
 
     pub(super) fn ingress_skb(&mut self, device: IfIndex, mut skb: Skb) -> Result<Ending, Ending> {
@@ -52,7 +81,7 @@ impl Walker<'_, '_> {
         if self.forks.unknown(unseen.clone()) { Ok(()) } else { Err(Ending::Unknown(unseen)) }
     }
 
-    /// IP input (`ip_rcv`, net/ipv4/ip_input.c; `ipv6_rcv`, net/ipv6/ip6_input.c).
+    /// IP input (`ip_rcv`, `net/ipv4/ip_input.c`; `ipv6_rcv`, `net/ipv6/ip6_input.c`).
     pub(super) fn ip_input(&mut self, link: &Link, mut skb: Skb) -> Result<Ending, Ending> {
         let for_us = skb.dst_mac.is_group() || link.mac.is_none_or(|mac| mac == skb.dst_mac) || link.loopback;
         if !for_us {
@@ -120,7 +149,7 @@ impl Walker<'_, '_> {
         }
     }
 
-    /// Martian addresses and reverse path filter (`fib_validate_source`, net/ipv4/fib_frontend.c).
+    /// Martian addresses and reverse path filter (`fib_validate_source`, `net/ipv4/fib_frontend.c`).
     fn source_check(&mut self, link: &Link, skb: &Skb, out: Option<IfIndex>) -> Result<(), Ending> {
         let namespace = self.namespace;
         match namespace.fib().validate_source(&skb.packet, link.index, out, self.forks) {
@@ -141,8 +170,10 @@ impl Walker<'_, '_> {
         }
     }
 
-    /// Local delivery (`ip_local_deliver`, net/ipv4/ip_input.c).
+    /// Local delivery (`ip_local_deliver`, `net/ipv4/ip_input.c`).
     pub(super) fn local_input(&mut self, link: &Link, mut skb: Skb) -> Result<Ending, Ending> {
+        // `ip_local_deliver` puts fragments together first.
+        skb.packet.fragment_bytes = None;
         let devices = Devices { input: Some(link.index), in_port: skb.in_port, ..Devices::default() };
         self.hook(Hook::Input, devices, &mut skb);
         if skb.packet.protocol == Protocol::UDP && skb.packet.encap.is_some() {
@@ -188,6 +219,12 @@ impl Walker<'_, '_> {
 fn no_route_text(packet: &skoop_model::Packet, asked: &[skoop_model::TableId]) -> String {
     let tables: Vec<String> = asked.iter().map(|table| table.name()).collect();
     format!("no route to {} in table {}", packet.dst, tables.join(", "))
+}
+
+/// Whether a frame is too long for a device, a VLAN tag granted (`is_skb_forwardable`, net/core/dev.c).
+pub(super) fn exceeds(link: &Link, packet: &Packet) -> bool {
+    const VLAN_TAG: u32 = 4;
+    packet.wire_bytes() > link.mtu_bytes.saturating_add(VLAN_TAG)
 }
 
 /// Whether the device is one of the kinds whose other side can be seen or reasoned about.

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use skoop_model::{Evidence, Frame, Link, LinkKind, MacAddr, Neighbour, RouteKind, Stage, Unseen};
+use skoop_model::{Evidence, Frame, Link, LinkKind, MacAddr, Neighbour, NeighbourState, RouteKind, Stage, Unseen};
 
 use super::input::is_plain;
 use super::walker::{Skb, Walker, link_evidence};
@@ -64,23 +64,29 @@ impl Walker<'_, '_> {
                 let taken = self.forks.unknown_among(unseen, macs.len(), label);
                 macs.get(taken).copied().unwrap_or_default()
             }
+            // Nobody in sight knows, but the kernel asked, and had no answer.
+            Resolution::Unseen if entry.is_some_and(|entry| has_failed(entry.state)) => {
+                return Err(self.no_neighbour(link, next_hop, entry, skb));
+            }
             Resolution::Unseen => {
                 let by = Evidence::new("missing", format!("{next_hop} is outside of what was collected"));
                 self.pass(Stage::Neighbour, device, &skb.packet, format!("{next_hop} is taken to answer"), by);
                 return Ok(MacAddr::ZERO);
             }
-            Resolution::Nobody => {
-                let evidence = match entry {
-                    Some(entry) => Evidence::new("neighbour", neighbour_text(entry, &link.name)),
-                    None => Evidence::new("missing", format!("no neighbour entry for {next_hop} dev {}", link.name)),
-                };
-                let stop = Stop::NoNeighbour { address: next_hop, state: entry.map(|entry| entry.state) };
-                return Err(self.stop(Stage::Neighbour, device, &skb.packet, stop, evidence));
-            }
+            Resolution::Nobody => return Err(self.no_neighbour(link, next_hop, entry, skb)),
         };
         let by = Evidence::new("neighbour", format!("{next_hop} dev {} answers with {mac}", link.name));
         self.pass(Stage::Neighbour, device, &skb.packet, format!("{next_hop} is at {mac}, once asked"), by);
         Ok(mac)
+    }
+
+    fn no_neighbour(&mut self, link: &Link, next_hop: IpAddr, entry: Option<&Neighbour>, skb: &Skb) -> Ending {
+        let evidence = match entry {
+            Some(entry) => Evidence::new("neighbour", neighbour_text(entry, &link.name)),
+            None => Evidence::new("missing", format!("no neighbour entry for {next_hop} dev {}", link.name)),
+        };
+        let stop = Stop::NoNeighbour { address: next_hop, state: entry.map(|entry| entry.state) };
+        self.stop(Stage::Neighbour, Some(link.index), &skb.packet, stop, evidence)
     }
 
     /// Hands the frame to a device (`dev_queue_xmit`, net/core/dev.c).
@@ -106,6 +112,11 @@ impl Walker<'_, '_> {
         let frame: Frame = skb.into_frame();
         Ok(Ending::Sent { device: link.index, frame, next_hop })
     }
+}
+
+/// Requests were sent and not answered: an answer takes far less time than an entry is seen in one of these states.
+fn has_failed(state: NeighbourState) -> bool {
+    matches!(state, NeighbourState::Incomplete | NeighbourState::Failed)
 }
 
 /// The entry as `ip neighbour` prints it.

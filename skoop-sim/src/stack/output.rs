@@ -6,13 +6,13 @@ use super::walker::{Devices, Skb, Walker, link_evidence};
 use super::{Ending, Stop};
 use crate::{Flow, Found, Hook, Lookup};
 
-/// What an OUTPUT rule may change so that the packet is routed anew (`ip_route_me_harder`, net/ipv4/netfilter.c).
+/// What an OUTPUT rule may change so that the packet is routed anew (`ip_route_me_harder`, `net/ipv4/netfilter.c`).
 fn routing_key(packet: &Packet) -> impl PartialEq + use<> {
     (packet.src, packet.dst, packet.mark, packet.tos)
 }
 
 impl Walker<'_, '_> {
-    /// Sends a packet from this namespace (`ip_queue_xmit` and `ip_local_out`, net/ipv4/ip_output.c).
+    /// Sends a packet from this namespace (`ip_queue_xmit` and `ip_local_out`, `net/ipv4/ip_output.c`).
     pub fn output(&mut self, packet: Packet, choose_source: bool) -> Ending {
         self.output_skb(Skb::local(packet), choose_source, None).unwrap_or_else(|ending| ending)
     }
@@ -87,7 +87,7 @@ impl Walker<'_, '_> {
         }
     }
 
-    /// What a host sends to itself passes POSTROUTING, then comes in by the loopback device (drivers/net/loopback.c).
+    /// What a host sends to itself passes POSTROUTING, then comes in by the loopback device (`drivers/net/loopback.c`).
     fn loopback(&mut self, lo: skoop_model::IfIndex, mut skb: Skb) -> Result<Ending, Ending> {
         self.hook(Hook::Postrouting, Devices { output: Some(lo), ..Devices::default() }, &mut skb);
         let Some(link) = self.namespace.link(lo) else {
@@ -100,7 +100,8 @@ impl Walker<'_, '_> {
         self.ip_input_looped(link, skb)
     }
 
-    /// Loopback input keeps the route of the output side: no source check (`ip_rcv_finish_core`: the dst is already set).
+    /// Loopback input keeps the route of the output side: no source check (`ip_rcv_finish_core`: the dst is already
+    /// set).
     fn ip_input_looped(&mut self, link: &skoop_model::Link, mut skb: Skb) -> Result<Ending, Ending> {
         self.enter(&skb, Some(link.index))?;
         let before = skb.packet.dst;

@@ -1,4 +1,4 @@
-//! VXLAN tunnels (drivers/net/vxlan/vxlan_core.c).
+//! VXLAN tunnels (`drivers/net/vxlan/vxlan_core.c`).
 
 use std::net::IpAddr;
 
@@ -10,7 +10,8 @@ use skoop_model::{
 use super::walker::{Skb, Walker, link_evidence};
 use super::{Ending, Stop};
 
-/// Outer source port of the model: the kernel hashes the inner headers into its ephemeral range, and nothing forwards by it.
+/// Outer source port of the model: the kernel hashes the inner headers into its ephemeral range, and nothing forwards
+/// by it.
 const OUTER_SOURCE_PORT: Port = Port(49_152);
 /// Bytes of outer UDP and VXLAN header and inner Ethernet header.
 const OVERHEAD_WITHOUT_IP: u32 = 8 + 8 + 14;

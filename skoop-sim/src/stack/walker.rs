@@ -15,7 +15,7 @@ pub(super) struct Skb {
     pub src_mac: MacAddr,
     pub dst_mac: MacAddr,
     pub state: PacketState,
-    /// PREROUTING was passed on the bridge already (`ip_sabotage_in`, net/bridge/br_netfilter_hooks.c).
+    /// PREROUTING was passed on the bridge already (`ip_sabotage_in`, `net/bridge/br_netfilter_hooks.c`).
     pub prerouted: bool,
     /// The bridge port it came in by, while it is bridged or just was.
     pub in_port: Option<IfIndex>,

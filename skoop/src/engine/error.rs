@@ -70,10 +70,22 @@ pub enum DiagnosisError {
         port: Port,
     },
     /// A packet from outside could come in anywhere.
-    #[error("{address} is no node's address: say with --node by which node the packet comes in")]
+    #[error(
+        "{from} counts as a host outside, and {address} is no node's address: say with --node by which node the packet comes in"
+    )]
     WhichNode {
+        /// Source, as asked.
+        from: String,
         /// Destination.
         address: IpAddr,
+    },
+    /// The source may live in a namespace that may not be entered.
+    #[error("no namespace in sight has {address}, and {closed} may not be entered: ask as root")]
+    ClosedNamespaces {
+        /// Source.
+        address: IpAddr,
+        /// Namespaces that may not be entered.
+        closed: usize,
     },
     /// An end lacks the family.
     #[error("{end} has no {family} address")]
@@ -127,6 +139,7 @@ impl DiagnosisError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Unlisted { why, .. } if why.reason == Reason::Permission => ErrorKind::NotPermitted,
+            Self::ClosedNamespaces { .. } => ErrorKind::NotPermitted,
             Self::WrongFact { .. } | Self::NoProgress => ErrorKind::Internal,
             _ => ErrorKind::Usage,
         }

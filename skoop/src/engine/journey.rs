@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 
 use skoop_cloud::{Carried, Sent};
 use skoop_cni::NodeView;
-use skoop_model::{Evidence, Frame, IfIndex, MacAddr, NodeName, Packet, Place, Route, Stage, Step, Unseen};
+use skoop_model::{Evidence, Frame, IfIndex, MacAddr, Mark, NodeName, Packet, Place, Route, Stage, Step, Unseen};
 use skoop_sim::{Blocker, Conntrack, Ending, Entry, Forks, Stop, Tri, walk};
 
 use super::l2::Around;
@@ -186,16 +186,19 @@ impl<'a, 'f> Traveller<'a, 'f> {
         &mut self,
         host: HostId,
         device: IfIndex,
-        frame: Frame,
+        mut frame: Frame,
         next_hop: Option<IpAddr>,
         reply: bool,
         journey: &mut Journey,
     ) -> ControlFlow<End, (HostId, Entry)> {
         let network = self.network;
         let here = network.host(host);
-        if let Some(link) = here.namespace.link(device)
-            && let Some((peer_host, peer)) = network.veth_peer(host, link)
-        {
+        let peer = here.namespace.link(device).and_then(|link| network.veth_peer(host, link));
+        // Marks are no part of a frame, and do not get into another namespace (`skb_scrub_packet`, `net/core/skbuff.c`).
+        if peer.is_none_or(|(peer_host, _)| peer_host != host) {
+            frame.packet.mark = Mark(0);
+        }
+        if let Some((peer_host, peer)) = peer {
             return ControlFlow::Continue((peer_host, Entry::Frame { device: peer, frame }));
         }
         let sent = Sent { node: &here.node, frame: &frame, next_hop, cluster: network.cluster() };
@@ -308,7 +311,7 @@ impl<'a, 'f> Traveller<'a, 'f> {
         reply: bool,
         journey: &mut Journey,
     ) -> End {
-        let stage = if matches!(stop, Stop::NoSocket { .. } | Stop::NotTheAnswer { .. }) {
+        let stage = if matches!(stop, Stop::NoSocket { .. } | Stop::NotTheAnswer { .. } | Stop::WrongReceiver { .. }) {
             Stage::Delivery
         } else {
             Stage::Underlay

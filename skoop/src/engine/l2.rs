@@ -2,10 +2,10 @@
 
 use std::cell::Cell;
 use std::collections::HashSet;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
-use skoop_model::{Family, IfIndex, Link, LinkKind, MacAddr, PortState, RouteKind, Sysctls};
-use skoop_sim::{Resolution, Surroundings};
+use skoop_model::{Family, IfIndex, Link, LinkKind, MacAddr, Packet, PortState, Protocol, Sysctls, Transport};
+use skoop_sim::{Flow, Forks, Lookup, Namespace, Resolution, Surroundings};
 
 use super::network::{HostId, Network, NodeState};
 use super::wants::Wants;
@@ -73,7 +73,9 @@ impl Around<'_> {
             NodeState::Known => {
                 let nic = self.network.node_host(&node.name).and_then(|host| {
                     let namespace = &self.network.host(host).namespace;
-                    namespace.link(namespace.device_of_address(address)?).filter(|link| link.is_running())?.mac
+                    let device = namespace.device_of_address(address)?;
+                    namespace.link(device).filter(|link| link.is_running())?;
+                    answer(self.network, host, device, address)
                 });
                 nic.map_or(Resolution::Nobody, Resolution::Answer)
             }
@@ -155,12 +157,17 @@ fn answer(network: &Network, host: HostId, link: IfIndex, address: IpAddr) -> Op
     let device = |name: &str| namespace.sysctl(&Sysctls::device_path(family, &link.name, name)).unwrap_or(0);
     let all = |name: &str| namespace.sysctl(&Sysctls::device_path(family, "all", name)).unwrap_or(0);
     let local = namespace.device_of_address(address);
-    let is_local = local.is_some() || namespace.fib().address_kind(address, None) == RouteKind::Local;
+    let is_local = match family {
+        // `arp_process` asks the routing rules, `ndisc_recv_ns` the addresses of the device.
+        Family::V4 => is_routed_locally(namespace, link, address),
+        Family::V6 => local == Some(link.index),
+    };
     if is_local {
         let ignore = device("arp_ignore").max(all("arp_ignore"));
         let answers = match (family, ignore) {
             (Family::V4, 0) => true,
-            (Family::V6, _) | (Family::V4, 1 | 2) => local == Some(link.index),
+            (Family::V6, _) => true,
+            (Family::V4, 1 | 2) => local == Some(link.index),
             (Family::V4, _) => ignore != 8,
         };
         return if answers { link.mac } else { None };
@@ -177,4 +184,11 @@ fn answer(network: &Network, host: HostId, link: IfIndex, address: IpAddr) -> Op
         route.is_some_and(|route| route.nexthops.first().and_then(|hop| hop.link) != Some(link.index))
     };
     if entry || (proxies && elsewhere()) { link.mac } else { None }
+}
+
+/// Whether the routing rules make a request for `address` that comes in by `link` one for this host.
+fn is_routed_locally(namespace: &Namespace, link: &Link, address: IpAddr) -> bool {
+    let probe = Packet::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), address, Protocol::UDP, Transport::Other, 0);
+    let flow = Flow { iif: Some(link.index), ..Flow::of(&probe) };
+    matches!(namespace.fib().lookup(&flow, &mut Forks::first()), Lookup::Found(found) if found.is_local())
 }

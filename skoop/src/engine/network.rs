@@ -7,7 +7,7 @@ use skoop_cloud::{CloudProvider, FlatNetwork};
 use skoop_cni::CniPlugin;
 use skoop_model::{
     ClusterSnapshot, HostRole, IfIndex, Link, NamespaceSnapshot, NetnsId, NodeName, NodeSnapshot, ObjectKey, Pod,
-    SnapshotInfo, Unavailable,
+    Reason, SnapshotInfo, Unavailable,
 };
 use skoop_sim::{Namespace, Site};
 
@@ -50,13 +50,22 @@ pub struct Network {
     hosts: Vec<Host>,
     by_netns: HashMap<(NodeName, NetnsId), HostId>,
     nodes: BTreeMap<NodeName, Result<SnapshotInfo, Unavailable>>,
+    closed_namespaces: usize,
 }
 
 impl Network {
     /// A cluster of which no node is known yet.
     pub fn new(cluster: ClusterSnapshot) -> Self {
         let cni = skoop_cni::detect(&cluster);
-        Self { cluster, cni, cloud: &FlatNetwork, hosts: Vec::new(), by_netns: HashMap::new(), nodes: BTreeMap::new() }
+        Self {
+            cluster,
+            cni,
+            cloud: &FlatNetwork,
+            hosts: Vec::new(),
+            by_netns: HashMap::new(),
+            nodes: BTreeMap::new(),
+            closed_namespaces: 0,
+        }
     }
 
     /// Adds a node's state. What it holds is filed under `name`, the name that was asked for.
@@ -65,10 +74,13 @@ impl Network {
         let info =
             SnapshotInfo { of: name.0.clone(), taken_at_ms: snapshot.taken_at_ms, took_ms: snapshot.took_ms, partial };
         self.nodes.insert(name.clone(), Ok(info));
+        let closed = snapshot.unseen.iter().filter(|why| why.reason == Reason::Permission);
+        self.closed_namespaces += closed.count();
+        let mut pods = super::pods::assign(&self.cluster, name, &snapshot.namespaces);
         for namespace in snapshot.namespaces {
             let id = HostId(self.hosts.len());
             self.by_netns.insert((name.clone(), namespace.id), id);
-            let pod = self.pod_of(name, &namespace).map(|pod| pod.key.clone());
+            let pod = pods.remove(&namespace.id);
             let label = label_of(&namespace, pod.as_ref());
             let role = namespace.role;
             self.hosts.push(Host { node: name.clone(), label, role, pod, namespace: Namespace::new(namespace) });
@@ -80,21 +92,14 @@ impl Network {
         self.nodes.insert(name.clone(), Err(why));
     }
 
-    /// The pod whose namespace this is: the one on this node that holds one of its addresses.
-    fn pod_of(&self, node: &NodeName, namespace: &NamespaceSnapshot) -> Option<&Pod> {
-        if namespace.role == HostRole::Host {
-            return None;
-        }
-        let has = |address: &IpAddr| namespace.addresses.elements().iter().any(|entry| entry.ip() == *address);
-        self.cluster.pods.elements().iter().find(|pod| {
-            let here = pod.node.as_ref() == Some(node) && !pod.host_network && !pod.phase.is_over();
-            here && pod.addresses.iter().any(has)
-        })
-    }
-
     /// The cluster's objects.
     pub fn cluster(&self) -> &ClusterSnapshot {
         &self.cluster
+    }
+
+    /// Namespaces that exist and may not be entered.
+    pub fn closed_namespaces(&self) -> usize {
+        self.closed_namespaces
     }
 
     /// What is known of the CNI plugin.
@@ -193,7 +198,7 @@ fn partial_items(snapshot: &NodeSnapshot) -> Vec<String> {
         let label = label_of(namespace, None);
         let missing = namespace.unavailable().into_iter();
         missing
-            .filter(|(_, why)| why.reason != skoop_model::Reason::NotCollected)
+            .filter(|(_, why)| why.reason != Reason::NotCollected)
             .map(move |(part, why)| format!("{label}: {part} {why}"))
     });
     parts.chain(snapshot.unseen.iter().map(ToString::to_string)).collect()

@@ -129,6 +129,10 @@ impl Lookup<'_> {
                 let node = self.network.host(*host).node.clone();
                 Source::Host { host: Some(*host), node, addresses: vec![address] }
             }
+            None if self.network.closed_namespaces() > 0 && self.cluster.pods.get().is_err() => {
+                let closed = self.network.closed_namespaces();
+                return Err(DiagnosisError::ClosedNamespaces { address, closed });
+            }
             None => Source::Outside(Some(address)),
         }))
     }
@@ -356,7 +360,10 @@ impl Lookup<'_> {
         let by_address = self.cluster.node_with_address(dst);
         let named = self.question.node.as_ref().map(|name| self.node(name)).transpose()?;
         let of_pod = destination.node.as_ref().and_then(|name| self.cluster.node(name));
-        let node = by_address.or(named).or(of_pod).ok_or(DiagnosisError::WhichNode { address: dst })?;
+        let node = by_address
+            .or(named)
+            .or(of_pod)
+            .ok_or_else(|| DiagnosisError::WhichNode { from: self.question.from.to_string(), address: dst })?;
         let family = Family::of(dst);
         let address = if node.addresses.contains(&dst) {
             dst

@@ -1,6 +1,6 @@
 //! There and back: the packet, the receiver, and the answer.
 
-use skoop_model::{Evidence, Packet, Stage, Transport, Unseen};
+use skoop_model::{Evidence, Packet, Stage, Step, Transport, Unseen};
 use skoop_sim::{Forks, Receiver, Stop, Tri, receiver};
 
 use super::journey::{End, Journey, Start, Traveller};
@@ -72,6 +72,11 @@ fn receive(
     packet: &Packet,
     forward: &mut Journey,
 ) -> Option<Start> {
+    if let Some(owner) = rightful_owner(network, host, packet) {
+        let evidence = Evidence::new("address", super::text::held_address(network, host, packet.dst));
+        forward.end = traveller.stop(host, device, packet, Stop::WrongReceiver { owner }, evidence, false, forward);
+        return None;
+    }
     let namespace = &network.host(host).namespace;
     let (decision, by) = if matches!(packet.transport, Transport::Icmp { .. } | Transport::Other) {
         ("answered by the kernel".to_owned(), Evidence::new("socket", "ICMP echo"))
@@ -81,7 +86,8 @@ fn receive(
                 ("handed to a socket".to_owned(), Evidence::new("socket", super::text::socket(&socket)))
             }
             Receiver::NoListener { near } => {
-                let evidence = super::text::near_sockets(packet, &near);
+                let redirect = redirect(network, host, forward);
+                let evidence = super::text::near_sockets(packet, &near, redirect);
                 forward.end = traveller.stop(host, device, packet, Stop::NoSocket { near }, evidence, false, forward);
                 return None;
             }
@@ -94,6 +100,23 @@ fn receive(
     let step = traveller.note(host, device, Stage::Delivery, packet, decision, by);
     forward.steps.push(step);
     Some(Start::Host { host, packet: packet.reply(), choose_source: false })
+}
+
+/// The pod that should have got the packet, if another namespace did: an address that two namespaces have.
+fn rightful_owner(network: &Network, host: HostId, packet: &Packet) -> Option<String> {
+    let cluster = network.cluster();
+    let pod = *cluster.pods_with_address(packet.dst).first().filter(|pod| !pod.phase.is_over())?;
+    let owner = network.pod_host(pod).filter(|owner| *owner != host)?;
+    Some(network.host(owner).label.clone())
+}
+
+/// The rule of the receiver's namespace that changed the port, last of all.
+fn redirect<'a>(network: &Network, host: HostId, forward: &'a Journey) -> Option<&'a str> {
+    let place = network.host(host);
+    let here = |step: &&Step| step.place.node == place.node && step.place.namespace == place.label;
+    let changed = |step: &&Step| step.after.as_ref().is_some_and(|after| after.dport() != step.before.dport());
+    let step = forward.steps.iter().rev().filter(here).find(changed)?;
+    Some(step.by.text.as_str())
 }
 
 /// The answer of a host outside: it comes in by the node that has the address it is sent to.

@@ -17,14 +17,21 @@ pub(super) const FINDING: FindingKind = FindingKind {
 };
 
 fn detect(case: &Case<'_>) -> Option<Detail> {
-    let (Stop::NoNeighbour { .. } | Stop::BridgeNobody { .. } | Stop::ForwardingOff { .. }) = case.stop() else { return None };
     let dst = case.packet().dst;
-    let cluster = case.network.cluster();
-    let pod = *cluster.pods_with_address(dst).first()?;
-    if pod.phase.is_over() || pod.node.as_ref() != Some(&case.blocker().place.node) || case.owner(dst).is_some() {
+    if !case.went_astray() && !matches!(case.stop(), Stop::BridgeNobody { .. } | Stop::ForwardingOff { .. }) {
         return None;
     }
-    let evidence = Evidence::new("missing", format!("no device on {} has {dst}, the address of pod/{}", case.blocker().place.node, pod.key));
+    let cluster = case.network.cluster();
+    let pod = *cluster.pods_with_address(dst).first()?;
+    let node = &case.blocker().place.node;
+    if pod.phase.is_over() || pod.node.as_ref() != Some(node) || case.owner(dst).is_some() {
+        return None;
+    }
+    let evidence = Evidence::new("missing", format!("no device on {node} has {dst}, the address of pod/{}", pod.key));
     let message = format!("pod/{} should have {dst}, and no device of its node has it.", pod.key);
-    Some(Detail::new(message).on(evidence))
+    let detail = Detail::new(message).on(evidence);
+    let Some(host) = case.network.pod_host(pod) else { return Some(detail) };
+    let fix = "Give the address back to the pod's device, and the routes that went with it; deleting the pod, so that it is made anew, \
+               does the same.";
+    Some(detail.at(host).fix(fix, case.restore_pod(host, case.packet().family())))
 }

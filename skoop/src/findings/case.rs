@@ -7,7 +7,7 @@ use skoop_cni::{ExpectedRoute, NodeView, PodView};
 use skoop_model::{Evidence, Family, Fix, IfIndex, KubeNode, Link, LinkKind, NodeName, Packet, Question, Service};
 use skoop_sim::{Blocker, Namespace, Stop};
 
-use crate::engine::{Blocked, Host, HostId, Journey, Network, Plan, Target, Trip};
+use crate::engine::{Blocked, Host, HostId, Journey, Network, Plan, Target, Trip, endpoints};
 
 /// One blocker in its surroundings.
 #[derive(Clone, Copy)]
@@ -111,7 +111,8 @@ impl<'a> Case<'a> {
     /// The namespace that holds `address`, and the device that has it: where the API says it is, else anywhere.
     pub fn owner(&self, address: IpAddr) -> Option<(HostId, &'a Link)> {
         let owners = self.network.hosts_with_address(address);
-        let host = *owners.first()?;
+        let rightful = self.pod_of_address(address).map(|(_, host)| host).filter(|host| owners.contains(host));
+        let host = rightful.or_else(|| owners.first().copied())?;
         let namespace = &self.network.host(host).namespace;
         Some((host, namespace.link(namespace.device_of_address(address)?)?))
     }
@@ -137,6 +138,23 @@ impl<'a> Case<'a> {
             Target::Service(key, _) => self.network.cluster().service(key),
             _ => None,
         }
+    }
+
+    /// Whether the packet is still sent to the Service: to one of its addresses, or to its port of a node.
+    pub fn is_untranslated(&self, service: &Service) -> bool {
+        let packet = self.packet();
+        let by_node = self.network.cluster().node_with_address(packet.dst).is_some();
+        service.has_address(packet.dst)
+            || by_node
+                && service.ports.iter().any(|entry| entry.node_port.is_some() && entry.node_port == packet.dport())
+    }
+
+    /// Whether the Service has ready endpoints, and none on `node`.
+    pub fn lacks_endpoint_on(&self, service: &Service, node: &NodeName) -> bool {
+        let endpoints = endpoints(self.network, service);
+        let ready = endpoints.iter().filter(|endpoint| endpoint.ready || (endpoint.serving && endpoint.terminating));
+        let nodes: Vec<Option<&NodeName>> = ready.map(|endpoint| endpoint.node.as_ref()).collect();
+        !nodes.is_empty() && !nodes.contains(&Some(node))
     }
 
     /// The node whose pods hold `address`.

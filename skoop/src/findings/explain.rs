@@ -4,7 +4,7 @@ use skoop_model::{Finding, Question};
 use skoop_sim::Way;
 
 use super::case::{Case, Detail};
-use super::{FindingKind, REGISTRY, node_not_ready, route_detour};
+use super::{FindingKind, REGISTRY, mtu_fragmentation, node_not_ready, route_detour};
 use crate::engine::{Network, Plan, Trip, TripResult};
 
 /// Findings of all ways.
@@ -96,6 +96,9 @@ fn warnings(network: &Network, plan: &Plan, ways: &[Way<Trip>]) -> Vec<Finding> 
         for (journey, reply) in journeys {
             if let Some(detail) = journey.and_then(|journey| route_detour::inspect(network, journey)) {
                 push(&mut found, note(network, &route_detour::FINDING, detail, reply));
+            }
+            if let Some(detail) = journey.and_then(|journey| mtu_fragmentation::inspect(network, journey)) {
+                push(&mut found, note(network, &mtu_fragmentation::FINDING, detail, reply));
             }
         }
     }

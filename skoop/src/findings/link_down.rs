@@ -56,7 +56,14 @@ fn down_peer<'a>(case: &Case<'a>, host: HostId, link: &Link) -> Option<(HostId, 
 
 /// The owner of the address that nobody answers for has its device down, or the host's end of it.
 fn around_owner<'a>(case: &Case<'a>) -> Option<(HostId, &'a Link)> {
-    let (owner, link) = case.owner(case.neighbour_address()?)?;
+    let address = case.neighbour_address()?;
+    let Some((owner, link)) = case.owner(address) else {
+        // An IPv6 address goes when its device goes down.
+        let (_, host) = case.pod_of_address(address)?;
+        let links = case.network.host(host).namespace.snapshot().links.elements().iter();
+        let mut down = links.filter(|link| link.veth_peer().is_some() && !link.up);
+        return down.next().map(|link| (host, link));
+    };
     if !link.up {
         return Some((owner, link));
     }
@@ -83,6 +90,10 @@ fn routes_went_with<'a>(case: &Case<'a>, host: HostId) -> Option<(HostId, &'a Li
 fn lost_with(case: &Case<'_>, host: HostId, link: &Link) -> Vec<Vec<String>> {
     let place = case.network.host(host);
     if place.role == HostRole::Other {
+        let lost = case.restore_pod(host, case.packet().family());
+        if !lost.is_empty() {
+            return lost;
+        }
         return case.missing_pod_routes(host, false).iter().map(skoop_cni::ExpectedRoute::command).collect();
     }
     if !matches!(link.kind, LinkKind::Vxlan(_)) {

@@ -6,6 +6,7 @@ use skoop_sim::Stop;
 
 use super::FindingKind;
 use super::case::{Case, Detail};
+use super::routing::delete_route;
 
 /// `ROUTE-WRONG-DEVICE`.
 pub(super) const FINDING: FindingKind = FindingKind {
@@ -20,6 +21,7 @@ pub(super) const FINDING: FindingKind = FindingKind {
 fn detect(case: &Case<'_>) -> Option<Detail> {
     match case.stop() {
         Stop::LoopbackRoute { .. } => Some(by_loopback(case)),
+        Stop::NoNeighbour { address, .. } if *address == case.packet().dst => taken_for_on_link(case),
         Stop::LeftCluster { next_hop, .. } if !case.blocked.reply || case.trip.reply.is_some() => {
             let place = &case.blocker().place;
             let (dst, remote) = (case.packet().dst, case.node_of_pod_address(case.packet().dst)?);
@@ -36,6 +38,31 @@ fn detect(case: &Case<'_>) -> Option<Detail> {
         }
         _ => None,
     }
+}
+
+/// The destination, which lives on another node, is taken to be on the link.
+fn taken_for_on_link(case: &Case<'_>) -> Option<Detail> {
+    let (namespace, dst) = (case.namespace()?, case.packet().dst);
+    let place = &case.blocker().place;
+    let remote = case.node_of_pod_address(dst).filter(|remote| remote.name != place.node)?;
+    let taken = case.route()?.route;
+    if taken.nexthops.iter().any(|hop| hop.gateway.is_some()) || case.device()?.is_tunnel() {
+        return None;
+    }
+    let message = format!(
+        "In {} the route to {} takes {dst} for a neighbour on {}; it lives on {}.",
+        case.whereabouts(),
+        taken.dst,
+        place.device,
+        remote.name
+    );
+    let expected = if place.namespace == "host" { case.remote_route(&place.node, remote) } else { None };
+    let command = match expected.filter(|route| route.dst == taken.dst) {
+        Some(route) => route.command(),
+        None => delete_route(namespace, taken),
+    };
+    let fix = format!("Correct or delete the route to {}.", taken.dst);
+    Some(Detail::new(message).on(case.route_evidence(taken)?).fix(fix, vec![command]))
 }
 
 /// Routed to the loopback device: in a pod its proper routes are known.

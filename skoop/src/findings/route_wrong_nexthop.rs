@@ -17,15 +17,19 @@ pub(super) const FINDING: FindingKind = FindingKind {
 };
 
 fn detect(case: &Case<'_>) -> Option<Detail> {
-    let Stop::NoNeighbour { address, .. } = case.stop() else { return None };
-    let gateway = *address != case.packet().dst;
-    let tunnel = case.device().is_some_and(skoop_model::Link::is_tunnel);
-    if !gateway || tunnel || case.owner(*address).is_some() {
+    let address = match case.stop() {
+        Stop::NoNeighbour { address, .. } if *address != case.packet().dst => *address,
+        // Handed to a gateway out of sight, and not by default.
+        Stop::LeftCluster { next_hop: Some(next_hop), route: Some(route) } if route.dst.prefix_len() > 0 => *next_hop,
+        _ => return None,
+    };
+    if !case.nobody_has(address) {
         return None;
     }
-    let route = case.journey.steps.iter().rev().find(|step| step.by.kind == "route")?;
-    let message = format!("In {} the route to {} names gateway {address}, which nobody has.", case.whereabouts(), case.packet().dst);
-    let commands = match (case.node_of_pod_address(case.packet().dst), case.blocked.host) {
+    let taken = case.route()?.route;
+    let dst = case.packet().dst;
+    let message = format!("In {} the route to {dst} names gateway {address}, which nobody has.", case.whereabouts());
+    let commands = match (case.node_of_pod_address(dst), case.blocked.host) {
         (Some(remote), _) if case.blocker().place.namespace == "host" => {
             let node = &case.blocker().place.node;
             case.remote_route(node, remote).map(|route| vec![route.command()]).unwrap_or_default()
@@ -33,5 +37,5 @@ fn detect(case: &Case<'_>) -> Option<Detail> {
         (_, Some(host)) => case.missing_pod_routes(host, false).iter().map(skoop_cni::ExpectedRoute::command).collect(),
         _ => Vec::new(),
     };
-    Some(Detail::new(message).on(route.by.clone()).fix("Correct the gateway.", commands))
+    Some(Detail::new(message).on(case.route_evidence(taken)?).fix("Correct the gateway.", commands))
 }

@@ -119,17 +119,19 @@ impl Visits {
             *seen = Seen::Done;
         }
         let (start, end) = table.chain(id).map_or((0, 0), |chain| chain.rules);
-        let mut all = true;
+        let (mut all, mut decides_only) = (true, true);
         for number in start..end {
             let harmless = table.rule(number).is_some_and(|rule| is_harmless(rule, table));
             let ends_here = table.rule(number).is_some_and(|rule| leads_nowhere(rule, table));
             all &= harmless || ends_here;
+            decides_only &= harmless || table.rule(number).is_some_and(|rule| only_decides(rule, table));
             if let Some(rule) = table.rules.get_mut(index(number)) {
                 rule.harmless = harmless;
             }
         }
         if let Some(chain) = table.chains.get_mut(index(id)) {
             chain.harmless = all;
+            chain.decides_only = decides_only;
         }
     }
 }
@@ -141,6 +143,15 @@ fn is_harmless(rule: &Rule, table: &Table) -> bool {
         Verdict::Target(target) => table.target(target).is_some_and(Target::is_harmless),
         Verdict::Jump(chain) => table.chain(chain).is_some_and(|chain| chain.harmless),
         Verdict::Accept | Verdict::Drop | Verdict::Return | Verdict::Goto(_) => false,
+    }
+}
+
+/// Whether a rule changes no packet, but for stopping it.
+fn only_decides(rule: &Rule, table: &Table) -> bool {
+    match rule.verdict {
+        Verdict::Continue | Verdict::Accept | Verdict::Drop | Verdict::Return => true,
+        Verdict::Jump(chain) | Verdict::Goto(chain) => table.chain(chain).is_some_and(|chain| chain.decides_only),
+        Verdict::Target(target) => matches!(table.target(target), Some(Target::Reject(_))),
     }
 }
 

@@ -155,11 +155,9 @@ impl Test {
     }
 }
 
-/// ASSURED comes with the third packet at the earliest; what it takes then depends on the protocol and is not modelled.
 fn status(connection: &Connection, wanted: u8) -> Tri {
     let confirmed = wanted & CONFIRMED != 0 && connection.confirmed;
     let replied = wanted & SEEN_REPLY != 0 && connection.seen_reply;
-    let assured =
-        if wanted & ASSURED != 0 && connection.packets > 2 && connection.seen_reply { Tri::Maybe } else { Tri::No };
+    let assured = if wanted & ASSURED != 0 { connection.assured } else { Tri::No };
     Tri::from(confirmed || replied).or(assured)
 }

@@ -45,7 +45,7 @@ fn ping() -> Packet {
 /// Match, packet, answer.
 fn cases() -> Vec<(&'static str, Packet, Tri)> {
     vec![
-        // `ip_packet_match`, net/ipv4/netfilter/ip_tables.c
+        // `ip_packet_match`, `net/ipv4/netfilter/ip_tables.c`
         ("-s 10.0.0.0/24", web(), Yes),
         ("! -s 10.0.0.0/24", web(), No),
         ("-s 10.0.1.0/24", web(), No),
