@@ -1,5 +1,5 @@
 //! The local collector against what iproute2 and the netfilter tools say of the same namespaces.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test ends at the first surprise")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test ends at the first surprise")]
 
 #[path = "local/links.rs"]
 mod links;

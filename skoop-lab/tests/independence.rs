@@ -29,7 +29,7 @@ fn no_source_outside_the_lab_names_a_scenario_or_a_topology() {
     assert!(files.len() > 100, "the workspace's sources are found");
     for file in files {
         let text = fs::read_to_string(&file).expect("a source file");
-        let named: Vec<&&str> = names.iter().filter(|name| text.contains(**name)).collect();
-        assert!(named.is_empty(), "{} names {named:?}", file.display());
+        let told: Vec<&&str> = names.iter().filter(|name| text.contains(**name)).collect();
+        assert!(told.is_empty(), "{} names {told:?}", file.display());
     }
 }

@@ -152,7 +152,6 @@ mod tests {
     }
 
     #[test]
-    #[expect(clippy::panic, reason = "it must not come to that")]
     fn pods_behind_their_host_are_not_asked() {
         let mut namespaces = [
             namespace(1, &[(10, 2, 0), (11, 2, 1), (12, 9, 7)]),

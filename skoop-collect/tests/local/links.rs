@@ -48,7 +48,13 @@ fn links() -> (Namespace, bool) {
     ] {
         namespace.can(command);
     }
-    run(&["tc", "-n", &namespace.name, "qdisc", "add", "dev", "veth1", "clsact"]);
+    // A qdisc without filters changes nothing.
+    for device in ["veth0", "veth1"] {
+        run(&["tc", "-n", &namespace.name, "qdisc", "add", "dev", device, "clsact"]);
+    }
+    let filter = "filter add dev veth1 egress protocol ip u32 match u32 0 0 flowid 1:1";
+    let argv = ["tc", "-n", &namespace.name].into_iter().chain(filter.split(' '));
+    run(&argv.collect::<Vec<_>>());
     (namespace, vlans)
 }
 

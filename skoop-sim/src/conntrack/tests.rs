@@ -136,9 +136,9 @@ fn echoes_keep_their_identifier() {
     walk.forward(&mut ping);
     assert_eq!(ping.src, ip(MASQUERADE));
     assert!(matches!(ping.transport, Transport::Icmp { id: 7, .. }));
-    let mut pong = icmp("8.8.8.8", MASQUERADE, 0, 0);
-    walk.forward(&mut pong);
-    assert_eq!(pong.dst, ip("10.0.0.5"));
+    let mut answer = icmp("8.8.8.8", MASQUERADE, 0, 0);
+    walk.forward(&mut answer);
+    assert_eq!(answer.dst, ip("10.0.0.5"));
 }
 
 /// The reference to the flow stays over the loopback device: PREROUTING does not ask the rules again.

@@ -88,7 +88,7 @@ pub(crate) fn table(name: &str, lines: &[&str]) -> String {
     let kind = super::table::TableKind::from_name(name).expect("a table");
     let mut text = format!("*{name}\n");
     for hook in kind.hooks() {
-        text += &format!(":{} ACCEPT [0:0]\n", hook.chain());
+        text.extend([":", hook.chain(), " ACCEPT [0:0]\n"]);
     }
     let (chains, rules): (Vec<&str>, Vec<&str>) = lines.iter().copied().partition(|line| line.starts_with(':'));
     for line in chains.into_iter().chain(rules) {

@@ -214,17 +214,11 @@ impl Walker<'_, '_> {
 
     /// The entry as `bridge fdb` prints it.
     pub(super) fn fdb_text(&self, entry: &FdbEntry) -> String {
-        let mut text = format!("{} dev {}", entry.mac, self.namespace.device_name(entry.link));
-        if let Some(dst) = entry.dst {
-            text.push_str(&format!(" dst {dst}"));
-        }
-        if let Some(controller) = entry.controller {
-            text.push_str(&format!(" master {}", self.namespace.device_name(controller)));
-        }
-        if entry.is_static {
-            text.push_str(" permanent");
-        }
-        text
+        let name = |link| self.namespace.device_name(link);
+        let dst = entry.dst.map(|dst| format!(" dst {dst}")).unwrap_or_default();
+        let controller = entry.controller.map(|bridge| format!(" master {}", name(bridge))).unwrap_or_default();
+        let permanent = if entry.is_static { " permanent" } else { "" };
+        format!("{} dev {}{dst}{controller}{permanent}", entry.mac, name(entry.link))
     }
 }
 

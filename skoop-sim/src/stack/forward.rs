@@ -34,13 +34,10 @@ impl Walker<'_, '_> {
     }
 
     pub(super) fn out_device(&mut self, packet: &Packet, found: &Found<'_>) -> Result<IfIndex, Ending> {
-        match found.nexthop.and_then(|hop| hop.link) {
-            Some(out) => Ok(out),
-            None => {
-                let text = self.route_evidence(found.route).text;
-                Err(self.unknown(format!("route `{text}` for {}", packet.dst), "the route names no device"))
-            }
-        }
+        found.nexthop.and_then(|hop| hop.link).ok_or_else(|| {
+            let text = self.route_evidence(found.route).text;
+            self.unknown(format!("route `{text}` for {}", packet.dst), "the route names no device")
+        })
     }
 
     /// The MTU check: before FORWARD (`ip_exceeds_mtu`, net/ipv4/ip_forward.c), and of what is sent (`ip_fragment`,

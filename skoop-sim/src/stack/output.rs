@@ -1,6 +1,6 @@
 //! A process of the namespace sends.
 
-use skoop_model::{Evidence, Packet, Stage};
+use skoop_model::{Evidence, Family, Packet, Stage};
 
 use super::walker::{Devices, Skb, Walker, link_evidence};
 use super::{Ending, Stop};
@@ -13,8 +13,15 @@ fn routing_key(packet: &Packet) -> impl PartialEq + use<> {
 
 impl Walker<'_, '_> {
     /// Sends a packet from this namespace (`ip_queue_xmit` and `ip_local_out`, `net/ipv4/ip_output.c`).
-    pub fn output(&mut self, packet: Packet, choose_source: bool) -> Ending {
+    pub fn output(&mut self, mut packet: Packet, choose_source: bool) -> Ending {
+        packet.ttl = self.default_ttl(packet.family()).unwrap_or(packet.ttl);
         self.output_skb(Skb::local(packet), choose_source, None).unwrap_or_else(|ending| ending)
+    }
+
+    /// TTL of what this namespace sends, unless a socket or tunnel says otherwise. That of IPv6 is not collected.
+    pub(super) fn default_ttl(&self, family: Family) -> Option<u8> {
+        let value = self.namespace.sysctl("net/ipv4/ip_default_ttl").filter(|_| family == Family::V4)?;
+        u8::try_from(value).ok()
     }
 
     /// Routes and sends; `bound` is the device that the socket is bound to.
@@ -35,13 +42,11 @@ impl Walker<'_, '_> {
             other => return Err(self.refused(None, &skb.packet, other)),
         };
         if choose_source {
-            match namespace.fib().source_address(&flow, &found) {
-                Some(source) => skb.packet.src = source,
-                None => {
-                    let evidence = Evidence::new("missing", "no address with a fitting scope");
-                    return Err(self.stop(Stage::Routing, None, &skb.packet, Stop::NoSourceAddress, evidence));
-                }
-            }
+            let Some(source) = namespace.fib().source_address(&flow, &found) else {
+                let evidence = Evidence::new("missing", "no address with a fitting scope");
+                return Err(self.stop(Stage::Routing, None, &skb.packet, Stop::NoSourceAddress, evidence));
+            };
+            skb.packet.src = source;
         }
         // Later stages send too: the outer packets of tunnels.
         if self.is_first_stage() {

@@ -39,7 +39,10 @@ impl<'a> Walker<'a, '_> {
             return Err(self.unknown(format!("VXLAN group {remote} of {}", link.name), "multicast is not modelled"));
         }
         let before = skb.packet.clone();
-        let outer = outer_packet(config, entry, remote, skb);
+        let mut outer = outer_packet(config, entry, remote, skb);
+        if config.ttl == 0 {
+            outer.packet.ttl = self.default_ttl(outer.packet.family()).unwrap_or(outer.packet.ttl);
+        }
         let decision = format!("into the tunnel to {remote}");
         self.change(Stage::Tunnel, device, (before, outer.packet.clone()), decision, by);
         let underlay = entry.via.or(config.underlay);

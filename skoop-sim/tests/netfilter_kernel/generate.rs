@@ -33,7 +33,7 @@ impl Random {
     }
 
     fn pick<T: Copy>(&mut self, choices: &[T]) -> T {
-        choices[self.below(choices.len())]
+        *choices.get(self.below(choices.len())).expect("below the length")
     }
 }
 

@@ -1,5 +1,6 @@
 //! Three namespaces: a client, a router with the rules, a server that takes everything.
 
+use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, SocketAddr};
@@ -89,8 +90,11 @@ impl Lab {
         // A restore keeps the policies of chains that it does not name.
         let mut empty = String::new();
         for (table, chains) in TABLES {
-            let chains: String = chains.iter().map(|chain| format!(":{chain} ACCEPT [0:0]\n")).collect();
-            empty += &format!("*{table}\n{chains}COMMIT\n");
+            let _ = writeln!(empty, "*{table}");
+            for chain in chains {
+                let _ = writeln!(empty, ":{chain} ACCEPT [0:0]");
+            }
+            empty += "COMMIT\n";
         }
         run("iptables-legacy-restore", &[], Some(router), &format!("{empty}{legacy}"));
         run("iptables-nft-restore", &[], Some(router), &format!("{empty}{nft}"));
@@ -134,8 +138,10 @@ impl Lab {
         let at_server = self.server.receive(end);
         self.server.send(&marker("10.2.1.2", SENTINEL), end);
         let at_client = self.client.receive(end);
-        let (target, source) = if forward { (at_server, at_client) } else { (at_client, at_server) };
-        let arrived = target.into_iter().find(|(_, of)| *of == Some(tag)).map(|(packet, _)| packet);
+        // NAT may lead a packet back to where it came from.
+        let arrived =
+            at_server.iter().chain(&at_client).find(|(_, of)| *of == Some(tag)).map(|(packet, _)| packet.clone());
+        let source = if forward { at_client } else { at_server };
         let is_answer = |packet: &Packet| match packet.transport {
             skoop_model::Transport::Icmp { kind, .. } => kind == 3 || kind == 11,
             skoop_model::Transport::Tcp { flags, .. } => flags.contains(skoop_model::TcpFlags::RST),
@@ -169,8 +175,8 @@ impl Endpoint {
 
     fn send(&self, packet: &Packet, tag: u32) {
         let to = SocketAddr::new(packet.dst, 0);
-        let bytes = wire::encode(packet, tag);
-        self.sender.send_to(&bytes, &to.into()).unwrap_or_else(|error| panic!("{packet}: {error}"));
+        let sent = self.sender.send_to(&wire::encode(packet, tag), &to.into());
+        assert!(sent.is_ok(), "{packet}: {sent:?}");
     }
 
     /// All packets up to the UDP packet with tag `end`.
@@ -178,7 +184,7 @@ impl Endpoint {
         let [tcp, udp, icmp] = &self.receivers;
         let mut packets = Vec::new();
         loop {
-            let (packet, tag) = read(udp).unwrap_or_else(|error| panic!("the marker {end} is lost: {error}"));
+            let (packet, tag) = read(udp).expect("the marker arrives");
             if tag == Some(end) {
                 break;
             }
@@ -198,7 +204,7 @@ fn read(socket: &Socket) -> std::io::Result<(Packet, Option<u32>)> {
     let mut buffer = [0; 2048];
     loop {
         let length = (&mut &*socket).read(&mut buffer)?;
-        if let Some(found) = wire::decode(&buffer[..length]) {
+        if let Some(found) = buffer.get(..length).and_then(wire::decode) {
             return Ok(found);
         }
     }
@@ -211,7 +217,7 @@ fn peer(name: &str, net: &str, router: &str, nets: &[&str]) {
          neighbour add {net}.0.1 lladdr {router} nud permanent dev eth0\nroute add default via {net}.0.1\n"
     );
     for net in nets {
-        batch += &format!("route add local {net} dev lo\n");
+        let _ = writeln!(batch, "route add local {net} dev lo");
     }
     run("ip", &["-n", name, "-batch", "-"], None, &batch);
     sysctls(
@@ -232,16 +238,12 @@ fn sysctls(netns: &str, settings: &[&str]) {
 
 /// Runs a command, in a namespace if one is given, with `input`.
 fn run(command: &str, arguments: &[&str], netns: Option<&str>, input: &str) {
-    let mut line: Vec<&str> = netns.map(|netns| vec!["ip", "netns", "exec", netns]).unwrap_or_default();
-    line.push(command);
-    line.extend(arguments);
-    let mut child = Command::new(line[0])
-        .args(&line[1..])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap_or_else(|error| panic!("{line:?}: {error}"));
+    let mut line = Command::new(if netns.is_some() { "ip" } else { command });
+    if let Some(netns) = netns {
+        line.args(["netns", "exec", netns, command]);
+    }
+    line.args(arguments).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = line.spawn().expect("it is installed");
     child.stdin.take().expect("piped").write_all(input.as_bytes()).expect("it reads");
     let output = child.wait_with_output().expect("it ends");
     assert!(output.status.success(), "{line:?}: {}\n{input}", String::from_utf8_lossy(&output.stderr));

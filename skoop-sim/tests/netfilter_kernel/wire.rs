@@ -4,50 +4,54 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use skoop_model::{Packet, Port, Protocol, TcpFlags, Transport};
 
-/// Payload that tells packets of one test from others.
+/// Bytes behind the transport header: the tag that tells packets of one test apart, and some more, so that an ICMP error that
+/// cites eight bytes does not cite all.
 const PAYLOAD: usize = 8;
 
 /// The packet with right checksums; the kernel fills in that of the IP header.
 pub(crate) fn encode(packet: &Packet, tag: u32) -> Vec<u8> {
-    let (IpAddr::V4(src), IpAddr::V4(dst)) = (packet.src, packet.dst) else { panic!("IPv4 only") };
-    let mut payload = vec![0; PAYLOAD];
-    payload[..4].copy_from_slice(&tag.to_be_bytes());
-    let mut upper = match packet.transport {
+    let payload = [tag.to_be_bytes(), [0; 4]].concat();
+    let (head, tail) = transport(packet);
+    let size = head.len() + 2 + tail.len() + PAYLOAD;
+    let mut summed = Vec::new();
+    if !packet.protocol.is_icmp() {
+        summed.extend(octets(packet.src));
+        summed.extend(octets(packet.dst));
+        summed.extend([0, packet.protocol.0]);
+        summed.extend(short(size));
+    }
+    summed.extend([&head[..], &[0, 0], &tail, &payload].concat());
+    let total = short(20 + size);
+    let fixed = [&[0x45, packet.tos][..], &total, &[0, 0, 0x40, 0, packet.ttl, packet.protocol.0, 0, 0]].concat();
+    let sum = checksum(&summed).to_be_bytes();
+    [&fixed[..], &octets(packet.src), &octets(packet.dst), &head, &sum, &tail, &payload].concat()
+}
+
+/// The transport header before and after its checksum.
+fn transport(packet: &Packet) -> (Vec<u8>, Vec<u8>) {
+    let ports = |sport: Port, dport: Port| [sport.0.to_be_bytes(), dport.0.to_be_bytes()].concat();
+    match packet.transport {
         Transport::Tcp { sport, dport, flags } => {
-            let mut tcp = Vec::from([sport.0.to_be_bytes(), dport.0.to_be_bytes()].concat());
             // A SYN takes up one number and the payload eight; both ends begin with 1.
             let seq = if flags.contains(TcpFlags::SYN) { 1 } else { 10 };
-            tcp.extend([0, 0, 0, seq, 0, 0, 0, 10, 5 << 4, flags.0, 0xff, 0xff, 0, 0, 0, 0]);
-            tcp
+            let rest = [0, 0, 0, seq, 0, 0, 0, 10, 5 << 4, flags.0, 0xff, 0xff];
+            ([ports(sport, dport), rest.to_vec()].concat(), vec![0, 0])
         }
-        Transport::Udp { sport, dport } => {
-            let length = u16::try_from(8 + PAYLOAD).expect("short").to_be_bytes();
-            [sport.0.to_be_bytes(), dport.0.to_be_bytes(), length, [0, 0]].concat()
-        }
-        Transport::Icmp { kind, code, id } => [&[kind, code, 0, 0][..], &id.to_be_bytes(), &[0, 1]].concat(),
-        other => panic!("{other:?} is not sent"),
-    };
-    upper.extend(payload);
-    let (offset, pseudo) = match packet.protocol {
-        Protocol::TCP => (16, true),
-        Protocol::UDP => (6, true),
-        _ => (2, false),
-    };
-    let mut summed = Vec::new();
-    if pseudo {
-        summed.extend(src.octets());
-        summed.extend(dst.octets());
-        summed.extend([0, packet.protocol.0]);
-        summed.extend(u16::try_from(upper.len()).expect("short").to_be_bytes());
+        Transport::Udp { sport, dport } => ([ports(sport, dport), short(8 + PAYLOAD).to_vec()].concat(), Vec::new()),
+        Transport::Icmp { kind, code, id } => (vec![kind, code], [id.to_be_bytes(), [0, 1]].concat()),
+        Transport::Sctp { .. } | Transport::Other => (Vec::new(), Vec::new()),
     }
-    summed.extend(&upper);
-    upper[offset..offset + 2].copy_from_slice(&checksum(&summed).to_be_bytes());
-    let total = u16::try_from(20 + upper.len()).expect("short").to_be_bytes();
-    let mut bytes = vec![0x45, packet.tos, total[0], total[1], 0, 0, 0x40, 0, packet.ttl, packet.protocol.0, 0, 0];
-    bytes.extend(src.octets());
-    bytes.extend(dst.octets());
-    bytes.extend(upper);
-    bytes
+}
+
+fn octets(address: IpAddr) -> [u8; 4] {
+    match address {
+        IpAddr::V4(address) => address.octets(),
+        IpAddr::V6(_) => [0; 4],
+    }
+}
+
+fn short(length: usize) -> [u8; 2] {
+    u16::try_from(length).expect("short").to_be_bytes()
 }
 
 /// Length in bytes of what [`encode`] makes.
@@ -84,10 +88,14 @@ pub(crate) fn decode(bytes: &[u8]) -> Option<(Packet, Option<u32>)> {
 }
 
 fn checksum(bytes: &[u8]) -> u16 {
-    let words = bytes.chunks(2).map(|pair| u32::from(pair[0]) << 8 | u32::from(pair.get(1).copied().unwrap_or(0)));
+    let words = bytes.chunks(2).map(|pair| u32::from(u16::from_be_bytes([at(pair, 0), at(pair, 1)])));
     let mut sum: u32 = words.sum();
     while sum > 0xffff {
         sum = (sum & 0xffff) + (sum >> 16);
     }
     !u16::try_from(sum).expect("folded")
+}
+
+fn at(bytes: &[u8], position: usize) -> u8 {
+    bytes.get(position).copied().unwrap_or(0)
 }

@@ -235,7 +235,13 @@ impl<'a, 'f> Traveller<'a, 'f> {
             return ControlFlow::Break(unseen("its own namespace is not in the snapshot".to_owned()));
         };
         let namespace = &self.network.host(host).namespace;
-        let Some(device) = namespace.device_of_address(address) else {
+        // Its NIC gets the frame also if it lost the address since the sender learned where it is.
+        let by_mac = || {
+            let links = namespace.snapshot().links.elements().iter();
+            let mut uplinks = links.filter(|link| link.controller.is_none() && link.mac == Some(frame.dst_mac));
+            uplinks.next().map(|link| link.index)
+        };
+        let Some(device) = namespace.device_of_address(address).or_else(by_mac) else {
             return ControlFlow::Break(unseen(format!("none of its devices has {address}")));
         };
         if frame.dst_mac == MacAddr::ZERO {

@@ -165,8 +165,7 @@ fn answer(network: &Network, host: HostId, link: IfIndex, address: IpAddr) -> Op
     if is_local {
         let ignore = device("arp_ignore").max(all("arp_ignore"));
         let answers = match (family, ignore) {
-            (Family::V4, 0) => true,
-            (Family::V6, _) => true,
+            (Family::V4, 0) | (Family::V6, _) => true,
             (Family::V4, 1 | 2) => local == Some(link.index),
             (Family::V4, _) => ignore != 8,
         };

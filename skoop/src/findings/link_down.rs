@@ -21,7 +21,11 @@ fn detect(case: &Case<'_>) -> Option<Detail> {
     let (host, link) = culprit(case)?;
     let place = case.network.host(host);
     let whose = if place.role == HostRole::Host { format!("node {}", place.node) } else { place.label.clone() };
-    let message = format!("Device {} of {whose} is down.", link.name);
+    let message = if link.up {
+        format!("Device {} of {whose} has no carrier: what it is connected to is down.", link.name)
+    } else {
+        format!("Device {} of {whose} is down.", link.name)
+    };
     let text = format!("{}: {} <{}> state DOWN", link.index, link.name, if link.up { "UP,NO-CARRIER" } else { "" });
     let mut commands = vec![argv(&["ip", "link", "set", &link.name, "up"])];
     commands.extend(lost_with(case, host, link));
@@ -42,7 +46,7 @@ fn culprit<'a>(case: &Case<'a>) -> Option<(HostId, &'a Link)> {
             let device = case.device()?;
             (!device.up).then_some((host, device))
         }
-        Stop::NoCarrier => down_peer(case, host, case.device()?),
+        Stop::NoCarrier => down_peer(case, host, case.device()?).or_else(|| Some((host, case.device()?))),
         Stop::NoNeighbour { .. } | Stop::BridgeNobody { .. } => around_owner(case),
         Stop::NoRoute | Stop::LeftCluster { .. } => routes_went_with(case, host),
         _ => None,

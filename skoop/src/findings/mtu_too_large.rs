@@ -39,10 +39,10 @@ fn detect(case: &Case<'_>) -> Option<Detail> {
         "Give {device} the MTU that its like have, or pods one that fits {mtu_bytes} bytes, tunnel headers included. \
          {LEARNED}"
     );
-    let widen = argv(&["ip", "link", "set", "dev", device, "mtu", &wider.to_string()]);
+    let command = argv(&["ip", "link", "set", "dev", device, "mtu", &wider.to_string()]);
     // A tunnel teaches the node itself the smaller MTU too (`skb_tunnel_check_pmtu`, `net/ipv4/ip_tunnel_core.c`).
     let forget = ip(case.packet().family(), &["route", "flush", "cache"]);
-    Some(detail.fix(fix, vec![widen, forget]))
+    Some(detail.fix(fix, vec![command, forget]))
 }
 
 /// Path MTUs outlive what made them (`net.ipv4.route.mtu_expires`, ten minutes).

@@ -87,12 +87,11 @@ const MASQUERADE_MARK: u32 = 1 << 14;
 
 /// The step on the way there that set the mark, and the packet after it.
 fn marked_step<'a>(case: &Case<'a>) -> Option<(&'a Step, &'a Packet)> {
-    let steps = case.trip.forward.steps.iter();
-    let marked = steps.filter(|step| step.before.mark.0 & MASQUERADE_MARK == 0).find_map(|step| {
+    let mut unmarked = case.trip.forward.steps.iter().filter(|step| step.before.mark.0 & MASQUERADE_MARK == 0);
+    unmarked.find_map(|step| {
         let after = step.after.as_ref().filter(|after| after.mark.0 & MASQUERADE_MARK != 0)?;
         Some((step, after))
-    });
-    marked
+    })
 }
 
 /// The packet that a tunnel carries.

@@ -1,10 +1,13 @@
 //! A frame for an address that the receiver does not have.
 
-use skoop_model::{Role, Severity, Stage};
+use std::net::IpAddr;
+
+use skoop_model::{Family, MacAddr, Role, Severity, Stage};
 use skoop_sim::Stop;
 
 use super::FindingKind;
-use super::case::{Case, Detail, argv};
+use super::case::{Case, Detail};
+use super::routing::ip;
 
 /// `NEIGHBOUR-WRONG-MAC`.
 pub(super) const FINDING: FindingKind = FindingKind {
@@ -18,22 +21,27 @@ pub(super) const FINDING: FindingKind = FindingKind {
 
 fn detect(case: &Case<'_>) -> Option<Detail> {
     let (Stop::WrongMac { mac } | Stop::BridgeNobody { mac }) = case.stop() else { return None };
+    by_entry(case, *mac).or_else(|| {
+        let message = format!("{} gets a frame for {mac}, which it does not have.", case.whereabouts());
+        matches!(case.stop(), Stop::WrongMac { .. }).then(|| Detail::new(message))
+    })
+}
+
+/// The neighbour entry that the address was taken from, if it is wrong.
+fn by_entry(case: &Case<'_>, mac: MacAddr) -> Option<Detail> {
     let step = case.journey.steps.iter().rev().find(|step| step.place.stage == Stage::Neighbour)?;
     if !step.by.text.contains(&mac.to_string()) {
         return None;
     }
     let address = step.by.text.split(' ').next()?;
-    let owner = case.owner(address.parse().ok()?);
-    if owner.is_some_and(|(_, link)| link.mac == Some(*mac)) {
+    let parsed: IpAddr = address.parse().ok()?;
+    if case.owner(parsed).is_some_and(|(_, link)| link.mac == Some(mac)) {
         return None;
     }
-    let device = step.place.device.clone();
-    let host = case.journey.passed.iter().copied().find(|host| {
-        let host = case.network.host(*host);
-        host.node == step.place.node && host.label == step.place.namespace
-    })?;
-    let message = format!("In {} of {} the neighbour entry of {address} says {mac}, which is not its address.", step.place.namespace, step.place.node);
-    let command = argv(&["ip", "neigh", "del", address, "dev", &device]);
+    let (place, device) = (&step.place, &step.place.device);
+    let whose = if place.namespace == "host" { place.node.as_str() } else { &place.namespace };
+    let message = format!("In {whose} the neighbour entry of {address} says {mac}, which is not its address.");
+    let command = ip(Family::of(parsed), &["neigh", "del", address, "dev", device]);
     let fix = "Delete the entry, so that it is asked for anew.";
-    Some(Detail::new(message).on(step.by.clone()).at(host).fix(fix, vec![command]))
+    Some(Detail::new(message).on(step.by.clone()).at(case.host_at(place)?).fix(fix, vec![command]))
 }

@@ -40,6 +40,14 @@ impl<'a> Case<'a> {
         commands
     }
 
+    /// The route of a node to its own pods, by the subnet of the device that has it.
+    pub fn own_pods_route(&self, host: HostId, pod: IpAddr) -> Option<ExpectedRoute> {
+        let namespace = &self.network.host(host).namespace;
+        let entry = namespace.snapshot().addresses.elements().iter().find(|entry| entry.net.contains(&pod))?;
+        let device = namespace.device_name(entry.link);
+        Some(ExpectedRoute { dst: entry.net.trunc(), gateway: None, device, source: Some(entry.ip()), onlink: false })
+    }
+
     fn has_route(&self, host: HostId, route: &ExpectedRoute) -> bool {
         let namespace = &self.network.host(host).namespace;
         namespace.snapshot().routes.elements().iter().any(|entry| {

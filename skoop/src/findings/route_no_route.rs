@@ -26,6 +26,10 @@ fn detect(case: &Case<'_>) -> Option<Detail> {
             case.missing_pod_routes(host, false).iter().map(ExpectedRoute::command).collect()
         }
         _ => match case.node_of_pod_address(dst) {
+            Some(own) if own.name == case.blocker().place.node => {
+                let route = case.blocked.host.and_then(|host| case.own_pods_route(host, dst));
+                route.into_iter().map(|route| route.command()).collect()
+            }
             Some(remote) => case.restore_remote(&case.blocker().place.node, remote, None),
             None => Vec::new(),
         },

@@ -1,5 +1,7 @@
 //! A route that leads the wrong way.
 
+use std::net::IpAddr;
+
 use skoop_cni::ExpectedRoute;
 use skoop_model::{HostRole, Role, Severity};
 use skoop_sim::Stop;
@@ -22,22 +24,28 @@ fn detect(case: &Case<'_>) -> Option<Detail> {
     match case.stop() {
         Stop::LoopbackRoute { .. } => Some(by_loopback(case)),
         Stop::NoNeighbour { address, .. } if *address == case.packet().dst => taken_for_on_link(case),
-        Stop::LeftCluster { next_hop, .. } if !case.blocked.reply || case.trip.reply.is_some() => {
-            let place = &case.blocker().place;
-            let (dst, remote) = (case.packet().dst, case.node_of_pod_address(case.packet().dst)?);
-            if remote.name == place.node {
-                return None;
-            }
-            let to = next_hop.map_or_else(|| "the uplink".to_owned(), |next_hop| format!("gateway {next_hop}"));
-            let message = format!(
-                "{} has no route of its own to {dst} on {}; the packet goes to {to}, which knows no pods.",
-                place.node, remote.name
-            );
-            let fix = format!("Restore the route to the pods of {}; the CNI plugin's agent writes it anew when restarted.", remote.name);
-            Some(Detail::new(message).fix(fix, case.restore_remote(&place.node, remote, None)))
-        }
+        Stop::LeftCluster { next_hop, .. } => Some(left_cluster(case, *next_hop)),
         _ => None,
     }
+}
+
+/// The packet went to a gateway that knows nothing of the cluster's addresses.
+fn left_cluster(case: &Case<'_>, next_hop: Option<IpAddr>) -> Detail {
+    let (node, dst) = (&case.blocker().place.node, case.packet().dst);
+    let to = next_hop.map_or_else(|| "the uplink".to_owned(), |next_hop| format!("gateway {next_hop}"));
+    let Some(remote) = case.node_of_pod_address(dst) else {
+        return Detail::new(format!("{node} sends packets to {dst}, an address of the cluster, to {to}, which does not know it."));
+    };
+    if remote.name == *node {
+        let message = format!("{node} has no route to {dst}, a pod of its own; the packet goes to {to}.");
+        let route = case.blocked.host.and_then(|host| case.own_pods_route(host, dst));
+        let commands = route.into_iter().map(|route| route.command()).collect();
+        return Detail::new(message).fix("Restore the node's route to its own pods.", commands);
+    }
+    let message = format!("{node} has no route of its own to {dst} on {}; the packet goes to {to}, which knows no pods.", remote.name);
+    let agent = case.network.cni().agent();
+    let fix = format!("Restore the route to the pods of {}; {agent} writes it anew when restarted.", remote.name);
+    Detail::new(message).fix(fix, case.restore_remote(node, remote, None))
 }
 
 /// The destination, which lives on another node, is taken to be on the link.

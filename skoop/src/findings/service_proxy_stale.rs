@@ -25,10 +25,7 @@ fn detect(case: &Case<'_>) -> Option<Detail> {
     if known || endpoints(case.network, service).is_empty() {
         return None;
     }
-    let host = case.trip.forward.passed.iter().copied().find(|host| {
-        let host = case.network.host(*host);
-        host.node == step.place.node && host.label == step.place.namespace
-    })?;
+    let host = case.host_at(&step.place)?;
     let message = format!(
         "The Service rules on {} send packets to {chosen}, which is no endpoint of Service {} any more.",
         step.place.node, service.key
