@@ -8,6 +8,7 @@ macro_rules! files {
 }
 
 files! {
+    "node-bridge-address-missing",
     "node-bridge-down",
     "node-client-forward-drop",
     "node-clsact-empty",
@@ -44,6 +45,7 @@ files! {
     "node-nf-call-off-v6",
     "node-not-ready",
     "node-own-output-drop",
+    "node-own-podcidr-route-missing",
     "node-podcidr-detour",
     "node-podcidr-on-link",
     "node-podcidr-route-missing",
@@ -66,9 +68,11 @@ files! {
     "node-tc-filter",
     "node-to-pod",
     "node-underlay-blocked",
+    "node-uplink-address-missing",
     "node-uplink-down",
     "node-uplink-rp-filter-reply",
     "node-vni-mismatch",
+    "node-vtep-mac-of-third",
     "node-vtep-neigh-missing",
     "node-vtep-neigh-missing-v6",
     "node-vxlan-down",
