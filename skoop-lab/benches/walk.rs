@@ -8,10 +8,10 @@ use std::net::{IpAddr, Ipv4Addr};
 use divan::{Bencher, black_box, counter::BytesCount, counter::ItemsCount};
 use skoop_lab::{ProxyOptions, kube_proxy_iptables};
 use skoop_model::{
-    Address, AddressScope, AddressType, Endpoint, EndpointPort, EndpointSlice, Frame, HostRole, IfIndex, Item, Link,
-    LinkKind, MacAddr, NamespaceSnapshot, Neighbour, NeighbourState, NetfilterDumps, NetnsId, NextHop, NodeName,
-    ObjectKey, OperState, Packet, Port, Protocol, Route, RouteKind, RouteProtocol, RouteScope, RoutingRule, RuleAction,
-    Service, ServicePort, ServiceType, Sysctls, TableId, TargetPort, TrafficPolicy,
+    Address, AddressType, Endpoint, EndpointPort, EndpointSlice, Frame, HostRole, IfIndex, Item, Link, LinkKind,
+    MacAddr, NamespaceSnapshot, Neighbour, NeighbourState, NetfilterDumps, NetnsId, NodeName, ObjectKey, Packet, Port,
+    Protocol, Route, RoutingRule, RuleAction, Service, ServicePort, ServiceType, Sysctls, TableId, TargetPort,
+    TrafficPolicy,
 };
 use skoop_sim::{Conntrack, Ending, Entry, Forks, Namespace, Netfilter, Resolution, Site, Surroundings, walk};
 
@@ -213,54 +213,14 @@ fn snapshot(rules: String) -> NamespaceSnapshot {
 }
 
 fn link(index: IfIndex, name: &str) -> Link {
-    Link {
-        index,
-        name: name.to_owned(),
-        mac: Some(OWN_MAC),
-        mtu_bytes: 1500,
-        up: true,
-        lower_up: true,
-        loopback: false,
-        no_arp: false,
-        point_to_point: false,
-        promiscuous: false,
-        oper_state: OperState::Up,
-        kind: LinkKind::Physical,
-        controller: None,
-        bridge_port: None,
-        group: 0,
-        hooks: Vec::new(),
-    }
+    Link { mac: Some(OWN_MAC), ..Link::new(index, name, LinkKind::Physical) }
 }
 
 fn address(link: IfIndex, net: &str) -> Address {
-    Address {
-        link,
-        net: net.parse().expect("a literal prefix"),
-        peer: None,
-        scope: AddressScope::Global,
-        secondary: false,
-        deprecated: false,
-        tentative: false,
-        dad_failed: false,
-    }
+    Address::new(link, net.parse().expect("a literal prefix"))
 }
 
 fn route(dst: &str, gateway: Option<&str>, link: IfIndex) -> Route {
     let gateway = gateway.map(|gateway| gateway.parse().expect("a literal address"));
-    Route {
-        table: TableId::MAIN,
-        dst: dst.parse().expect("a literal prefix"),
-        src: None,
-        tos: 0,
-        metric: 0,
-        kind: RouteKind::Unicast,
-        protocol: RouteProtocol::BOOT,
-        scope: if gateway.is_some() { RouteScope::GLOBAL } else { RouteScope::LINK },
-        prefsrc: None,
-        nexthops: vec![NextHop { gateway, link: Some(link), weight: 1, onlink: false, dead: false, linkdown: false }],
-        nexthop_id: None,
-        mtu_bytes: None,
-        unmodelled: Vec::new(),
-    }
+    Route::unicast(dst.parse().expect("a literal prefix"), gateway, link)
 }

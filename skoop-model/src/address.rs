@@ -34,6 +34,20 @@ pub struct Address {
 }
 
 impl Address {
+    /// A usable address of global scope: a base to build on.
+    pub fn new(link: IfIndex, net: IpNet) -> Self {
+        Self {
+            link,
+            net,
+            peer: None,
+            scope: AddressScope::Global,
+            secondary: false,
+            deprecated: false,
+            tentative: false,
+            dad_failed: false,
+        }
+    }
+
     /// The address itself.
     pub fn ip(&self) -> IpAddr {
         self.net.addr()

@@ -52,6 +52,28 @@ pub struct Link {
 }
 
 impl Link {
+    /// An Ethernet device that is up and has carrier, with an MTU of 1500 bytes and no address: a base to build on.
+    pub fn new(index: IfIndex, name: impl Into<String>, kind: LinkKind) -> Self {
+        Self {
+            index,
+            name: name.into(),
+            mac: None,
+            mtu_bytes: 1500,
+            up: true,
+            lower_up: true,
+            loopback: kind == LinkKind::Loopback,
+            no_arp: false,
+            point_to_point: false,
+            promiscuous: false,
+            oper_state: OperState::Up,
+            kind,
+            controller: None,
+            bridge_port: None,
+            group: 0,
+            hooks: Vec::new(),
+        }
+    }
+
     /// Whether packets can leave and enter: up, with carrier.
     pub fn is_running(&self) -> bool {
         self.up && self.lower_up

@@ -156,6 +156,32 @@ impl RouteScope {
 }
 
 impl Route {
+    /// A unicast route of the main table, as `ip route add DST [via GATEWAY] dev LINK` makes it: a base to build on.
+    pub fn unicast(dst: IpNet, gateway: Option<IpAddr>, link: IfIndex) -> Self {
+        Self {
+            table: TableId::MAIN,
+            dst,
+            src: None,
+            tos: 0,
+            metric: 0,
+            kind: RouteKind::Unicast,
+            protocol: RouteProtocol::BOOT,
+            scope: if gateway.is_some() { RouteScope::GLOBAL } else { RouteScope::LINK },
+            prefsrc: None,
+            nexthops: vec![NextHop {
+                gateway,
+                link: Some(link),
+                weight: 1,
+                onlink: false,
+                dead: false,
+                linkdown: false,
+            }],
+            nexthop_id: None,
+            mtu_bytes: None,
+            unmodelled: Vec::new(),
+        }
+    }
+
     /// The route as `ip route` prints it, with device names from `device`.
     pub fn to_text<'a>(&self, device: impl Fn(IfIndex) -> Option<&'a str>) -> String {
         let mut words = Vec::new();

@@ -5,9 +5,8 @@
 use std::net::IpAddr;
 
 use skoop::model::{
-    Address, AddressScope, HostRole, IfIndex, Item, Link, LinkKind, MacAddr, NamespaceSnapshot, NetfilterDumps,
-    NetnsId, NextHop, NodeName, OperState, Packet, Port, Route, RouteKind, RouteProtocol, RouteScope, RoutingRule,
-    RuleAction, Sysctls, TableId,
+    Address, HostRole, IfIndex, Item, Link, LinkKind, MacAddr, NamespaceSnapshot, NetfilterDumps, NetnsId, NodeName,
+    Packet, Port, Route, RoutingRule, RuleAction, Sysctls, TableId,
 };
 use skoop::sim::{Conntrack, Entry, Namespace, Resolution, Site, Surroundings, explore, walk};
 
@@ -59,25 +58,15 @@ impl Surroundings for QuietLink {
 fn snapshot() -> anyhow::Result<NamespaceSnapshot> {
     let device = IfIndex(2);
     let mut snapshot = NamespaceSnapshot::new(NetnsId(1), HostRole::Host);
-    snapshot.links = Item::known(0, vec![nic(device)]);
-    let address = Address {
-        link: device,
-        net: "192.0.2.10/24".parse()?,
-        peer: None,
-        scope: AddressScope::Global,
-        secondary: false,
-        deprecated: false,
-        tentative: false,
-        dad_failed: false,
-    };
-    snapshot.addresses = Item::known(0, vec![address]);
-    snapshot.routes = Item::known(
+    snapshot.links = Item::known(
         0,
-        vec![
-            route("192.0.2.0/24", None, RouteScope::LINK)?,
-            route("0.0.0.0/0", Some("192.0.2.1"), RouteScope::GLOBAL)?,
-        ],
+        vec![Link { mac: Some(MacAddr([2, 0, 0, 0, 0, 10])), ..Link::new(device, "eth0", LinkKind::Physical) }],
     );
+    let address = Address::new(device, "192.0.2.10/24".parse()?);
+    snapshot.addresses = Item::known(0, vec![address]);
+    let on_link = Route::unicast("192.0.2.0/24".parse()?, None, device);
+    let default = Route::unicast("0.0.0.0/0".parse()?, Some("192.0.2.1".parse()?), device);
+    snapshot.routes = Item::known(0, vec![on_link, default]);
     snapshot.rules = Item::known(0, vec![rule(0, TableId::LOCAL), rule(32_766, TableId::MAIN)]);
     snapshot.neighbours = Item::known(0, Vec::new());
     snapshot.fdb = Item::known(0, Vec::new());
@@ -95,47 +84,6 @@ fn snapshot() -> anyhow::Result<NamespaceSnapshot> {
         ipset: nothing(),
     };
     Ok(snapshot)
-}
-
-fn nic(index: IfIndex) -> Link {
-    Link {
-        index,
-        name: "eth0".to_owned(),
-        mac: Some(MacAddr([2, 0, 0, 0, 0, 10])),
-        mtu_bytes: 1500,
-        up: true,
-        lower_up: true,
-        loopback: false,
-        no_arp: false,
-        point_to_point: false,
-        promiscuous: false,
-        oper_state: OperState::Up,
-        kind: LinkKind::Physical,
-        controller: None,
-        bridge_port: None,
-        group: 0,
-        hooks: Vec::new(),
-    }
-}
-
-fn route(dst: &str, gateway: Option<&str>, scope: RouteScope) -> anyhow::Result<Route> {
-    let gateway = gateway.map(str::parse).transpose()?;
-    let hop = NextHop { gateway, link: Some(IfIndex(2)), weight: 1, onlink: false, dead: false, linkdown: false };
-    Ok(Route {
-        table: TableId::MAIN,
-        dst: dst.parse()?,
-        src: None,
-        tos: 0,
-        metric: 0,
-        kind: RouteKind::Unicast,
-        protocol: RouteProtocol::BOOT,
-        scope,
-        prefsrc: None,
-        nexthops: vec![hop],
-        nexthop_id: None,
-        mtu_bytes: None,
-        unmodelled: Vec::new(),
-    })
 }
 
 fn rule(priority: u32, table: TableId) -> RoutingRule {

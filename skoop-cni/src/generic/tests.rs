@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use skoop_model::{
-    Address, AddressScope, BridgeConfig, HostRole, IfIndex, Item, Link, MacAddr, NamespaceSnapshot, NetnsId, NodeName,
-    OperState, OuterDf, Port, RouteProtocol, RouteScope, VethPeer, Vni, VxlanConfig,
+    Address, BridgeConfig, HostRole, IfIndex, Item, Link, MacAddr, NamespaceSnapshot, NetnsId, NodeName, OuterDf, Port,
+    VethPeer, Vni, VxlanConfig,
 };
 
 use super::*;
@@ -15,24 +15,7 @@ const TUNNEL: IfIndex = IfIndex(4);
 const PORT: IfIndex = IfIndex(5);
 
 fn link(index: IfIndex, name: &str, kind: LinkKind) -> Link {
-    Link {
-        index,
-        name: name.to_owned(),
-        mac: Some(MacAddr([2, 0, 0, 0, 0, 1])),
-        mtu_bytes: 1500,
-        up: true,
-        lower_up: true,
-        loopback: false,
-        no_arp: false,
-        point_to_point: false,
-        promiscuous: false,
-        oper_state: OperState::Up,
-        kind,
-        controller: None,
-        bridge_port: None,
-        group: 0,
-        hooks: Vec::new(),
-    }
+    Link { mac: Some(MacAddr([2, 0, 0, 0, 0, 1])), ..Link::new(index, name, kind) }
 }
 
 fn vxlan() -> LinkKind {
@@ -51,34 +34,13 @@ fn vxlan() -> LinkKind {
 
 fn route(dst: &str, gateway: Option<&str>, link: IfIndex, onlink: bool) -> Route {
     let gateway = gateway.map(|gateway| gateway.parse().expect("a literal address"));
-    Route {
-        table: TableId::MAIN,
-        dst: dst.parse().expect("a literal prefix"),
-        src: None,
-        tos: 0,
-        metric: 0,
-        kind: RouteKind::Unicast,
-        protocol: RouteProtocol::BOOT,
-        scope: RouteScope::GLOBAL,
-        prefsrc: None,
-        nexthops: vec![NextHop { gateway, link: Some(link), weight: 1, onlink, dead: false, linkdown: false }],
-        nexthop_id: None,
-        mtu_bytes: None,
-        unmodelled: Vec::new(),
-    }
+    let mut route = Route::unicast(dst.parse().expect("a literal prefix"), gateway, link);
+    route.nexthops.iter_mut().for_each(|hop| hop.onlink = onlink);
+    route
 }
 
 fn address(link: IfIndex, net: &str) -> Address {
-    Address {
-        link,
-        net: net.parse().expect("a literal prefix"),
-        peer: None,
-        scope: AddressScope::Global,
-        secondary: false,
-        deprecated: false,
-        tentative: false,
-        dad_failed: false,
-    }
+    Address::new(link, net.parse().expect("a literal prefix"))
 }
 
 fn node(name: &str, address: &str, cidr: &str) -> KubeNode {

@@ -47,6 +47,11 @@ pub enum Stop {
     },
     /// No address of the namespace can be the source.
     NoSourceAddress,
+    /// It would be sent from an address that the namespace does not have.
+    ForeignSource {
+        /// The address.
+        address: IpAddr,
+    },
     /// Forwarding is off.
     ForwardingOff {
         /// The sysctl, as a path below `/proc/sys`.
@@ -171,6 +176,7 @@ impl Stop {
                 "routed to the loopback device, which discards what is not for this host".to_owned()
             }
             Self::NoSourceAddress => "no address to send from".to_owned(),
+            Self::ForeignSource { address } => format!("not sent: {address} is no address of this host"),
             Self::ForwardingOff { sysctl } => format!("not forwarded: {} is 0", dotted(sysctl)),
             Self::RpFilter { sysctl, value } => {
                 format!("dropped by reverse path filter: {} is {value}", dotted(sysctl))

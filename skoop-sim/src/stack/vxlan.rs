@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 
 use skoop_model::{
-    Encap, Evidence, FdbEntry, Frame, IfIndex, Link, LinkKind, MacAddr, OuterDf, Packet, Port, Protocol, Stage,
-    Transport, VxlanConfig,
+    Encap, Evidence, FdbEntry, Frame, IfIndex, Link, LinkKind, MacAddr, OuterDf, Packet, Port, Protocol, RouteKind,
+    Stage, Transport, VxlanConfig,
 };
 
 use super::walker::{Skb, Walker, link_evidence};
@@ -46,8 +46,19 @@ impl<'a> Walker<'a, '_> {
         let decision = format!("into the tunnel to {remote}");
         self.change(Stage::Tunnel, device, (before, outer.packet.clone()), decision, by);
         let underlay = entry.via.or(config.underlay);
+        self.vxlan_source_is_own(link, config, &outer)?;
         self.vxlan_route_is_elsewhere(link, &outer, underlay)?;
         self.output_skb(outer, config.local.is_none(), underlay)
+    }
+
+    /// IPv4 sends from own addresses only (`ip_route_output_key_hash_rcu`, `net/ipv4/route.c`); IPv6 does not look.
+    fn vxlan_source_is_own(&mut self, link: &Link, config: &VxlanConfig, outer: &Skb) -> Result<(), Ending> {
+        let Some(address) = config.local.filter(IpAddr::is_ipv4) else { return Ok(()) };
+        if self.namespace.fib().address_kind(address, None) == RouteKind::Local {
+            return Ok(());
+        }
+        let evidence = Evidence::new("link", format!("{} vxlan id {} local {address}", link.name, config.vni));
+        Err(self.stop(Stage::Tunnel, Some(link.index), &outer.packet, Stop::ForeignSource { address }, evidence))
     }
 
     /// A tunnel may not carry its own outer packets (`vxlan_xmit_one`: "circular route").

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use skoop_collect::local::{NetnsRef, Options, Others, Selection, collect};
-use skoop_model::{NamespaceSnapshot, NodeName, Packet};
+use skoop_model::{NamespaceSnapshot, NodeName, Packet, Transport};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::wire;
@@ -138,13 +138,15 @@ impl Lab {
         let at_server = self.server.receive(end);
         self.server.send(&marker("10.2.1.2", SENTINEL), end);
         let at_client = self.client.receive(end);
-        // NAT may lead a packet back to where it came from.
+        // NAT may lead a packet back to where it came from; the router's own answers to an echo do not count.
+        let is_echo = |packet: &Packet| matches!(packet.transport, Transport::Icmp { kind: 0 | 14, .. });
+        let at_client = at_client.into_iter().filter(|(packet, _)| !(forward && is_echo(packet))).collect::<Vec<_>>();
         let arrived =
             at_server.iter().chain(&at_client).find(|(_, of)| *of == Some(tag)).map(|(packet, _)| packet.clone());
         let source = if forward { at_client } else { at_server };
         let is_answer = |packet: &Packet| match packet.transport {
-            skoop_model::Transport::Icmp { kind, .. } => kind == 3 || kind == 11,
-            skoop_model::Transport::Tcp { flags, .. } => flags.contains(skoop_model::TcpFlags::RST),
+            Transport::Icmp { kind, .. } => kind == 3 || kind == 11,
+            Transport::Tcp { flags, .. } => flags.contains(skoop_model::TcpFlags::RST),
             _ => false,
         };
         let answer = source.into_iter().map(|(packet, _)| packet).find(is_answer);

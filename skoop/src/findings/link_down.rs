@@ -1,6 +1,6 @@
 //! A device that is down, met directly or by what went missing with it.
 
-use skoop_model::{Evidence, HostRole, Link, LinkKind, Role, Severity};
+use skoop_model::{Evidence, HostRole, Link, LinkKind, Role, Severity, VxlanConfig};
 use skoop_sim::Stop;
 
 use super::FindingKind;
@@ -48,9 +48,22 @@ fn culprit<'a>(case: &Case<'a>) -> Option<(HostId, &'a Link)> {
         }
         Stop::NoCarrier => down_peer(case, host, case.device()?).or_else(|| Some((host, case.device()?))),
         Stop::NoNeighbour { .. } | Stop::BridgeNobody { .. } => around_owner(case),
+        // A VXLAN device that is down receives on no port.
+        Stop::TunnelPortMismatch { port } => tunnel_that_is_down(case, host, |config| config.port == *port),
+        Stop::VniMismatch { vni } => tunnel_that_is_down(case, host, |config| config.vni == *vni),
         Stop::NoRoute | Stop::LeftCluster { .. } => routes_went_with(case, host),
         _ => None,
     }
+}
+
+fn tunnel_that_is_down<'a>(
+    case: &Case<'a>,
+    host: HostId,
+    is_meant: impl Fn(&VxlanConfig) -> bool,
+) -> Option<(HostId, &'a Link)> {
+    let mut links = case.network.host(host).namespace.snapshot().links.elements().iter().filter(|link| !link.up);
+    let link = links.find(|link| matches!(&link.kind, LinkKind::Vxlan(config) if is_meant(config)))?;
+    Some((host, link))
 }
 
 /// The other end of a device without carrier.

@@ -1,6 +1,6 @@
 //! Tunnel ends with different UDP ports.
 
-use skoop_model::{Evidence, LinkKind, Role, Severity};
+use skoop_model::{Role, Severity};
 use skoop_sim::Stop;
 
 use super::FindingKind;
@@ -18,13 +18,6 @@ pub(super) const FINDING: FindingKind = FindingKind {
 
 fn detect(case: &Case<'_>) -> Option<Detail> {
     let Stop::TunnelPortMismatch { port } = case.stop() else { return None };
-    // A device that is down receives on no port: that is told as LINK-DOWN.
-    let links = case.namespace()?.snapshot().links.elements();
-    let down = links.iter().find(|link| matches!(&link.kind, LinkKind::Vxlan(config) if config.port == *port) && !link.up);
     let node = &case.blocker().place.node;
-    if let Some(link) = down {
-        let evidence = Evidence::new("link", format!("{} is down", link.name));
-        return Some(Detail::new(format!("{} on {node} is down and receives nothing.", link.name)).on(evidence));
-    }
     Some(Detail::new(format!("The tunnel packet is for UDP port {port}, where no VXLAN device of {node} receives.")))
 }
