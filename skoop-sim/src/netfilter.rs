@@ -8,6 +8,11 @@
 //! destination NAT, filter, security, source NAT, confirmation. Along the way of one packet in one namespace the caller keeps
 //! one [`PacketState`] (also over the loopback device, where the kernel keeps the reference to the flow), and for all packets
 //! of one walk in one namespace one [`Conntrack`].
+//!
+//! A rule whose match cannot be judged forks the way ([`Forks::unknown`]), unless nothing that it leads to changes a packet's
+//! fate; `statistic` forks it by chance, a range of NAT addresses by a hash. A match or target is one file below `matches` or
+//! `targets` and one line in its registry; long chains are indexed, so that a walk costs about the depth of the rules and not
+//! their number.
 
 mod args;
 mod common;

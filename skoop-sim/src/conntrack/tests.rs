@@ -157,3 +157,65 @@ fn a_flow_over_loopback_is_translated_once() {
     walk.hooks(&hooks, &mut packet, &mut Forks::first());
     assert_eq!((packet.dst, packet.dport()), (ip("127.0.0.1"), Some(8443.into())));
 }
+
+/// `tcp_conntracks`: an ACK is no answer to one's own SYN, and a reset instead of an answer ends the flow.
+#[test]
+fn segments_follow_the_state_machine() {
+    let invalid = table("filter", &["-A FORWARD -m conntrack --ctstate INVALID -j DROP"]);
+    let rules = nft_v4(invalid);
+    let to_server = |flags| tcp("10.0.0.5", 4000, "10.0.0.6", 80, flags);
+    let to_client = |flags| tcp("10.0.0.6", 80, "10.0.0.5", 4000, flags);
+    let (syn, syn_ack, ack, fin, rst) = (0x02, 0x12, 0x10, 0x11, 0x14);
+    for (packets, expected) in [
+        (vec![to_server(syn), to_server(ack)], vec![false, true]),
+        (vec![to_server(syn), to_server(syn), to_client(syn_ack), to_server(ack)], vec![false; 4]),
+        (vec![to_server(syn), to_client(fin)], vec![false, true]),
+        (vec![to_server(syn), to_client(ack)], vec![false, false]),
+        (vec![to_server(syn), to_client(syn_ack), to_client(syn)], vec![false, false, true]),
+        (vec![to_server(syn), to_client(rst), to_client(syn_ack)], vec![false, false, true]),
+        (vec![to_server(ack), to_client(ack), to_server(fin), to_client(fin), to_server(ack)], vec![false; 5]),
+    ] {
+        let mut walk = Walk::new(rules.clone());
+        let dropped: Vec<bool> =
+            packets.iter().map(|packet| !walk.forward(&mut packet.clone()).blockers.is_empty()).collect();
+        assert_eq!(dropped, expected, "{packets:?}");
+    }
+}
+
+/// ASSURED: for TCP with the third packet of the handshake, for UDP at some time that is not known.
+#[test]
+fn flows_become_assured() {
+    let rules = nft_v4(table("filter", &["-A FORWARD -m conntrack --ctstatus ASSURED -j DROP"]));
+    let handshake = [web(), web().reply(), tcp("10.0.0.5", 4000, "10.96.0.1", 443, 0x10)];
+    let query = udp("10.0.0.5", 4000, "10.96.0.10", 53);
+    let queries = [query.clone(), query.reply(), query];
+    for (packets, expected) in [(handshake, [0, 0, 1]), (queries, [0, 0, 1])] {
+        let mut walk = Walk::new(rules.clone());
+        let stopped = packets.map(|mut packet| walk.forward(&mut packet).blockers.len());
+        assert_eq!(stopped, expected);
+    }
+}
+
+/// The order of the two backends matters only where both change packets, and then it is unknown.
+#[test]
+fn the_order_of_the_backends_is_asked_for_where_it_matters() {
+    use skoop_model::{Item, NetfilterDumps};
+    let compile = |legacy: &str, nft: &str| {
+        let dump = |rule: &str| Item::known(0, table("mangle", &[rule]));
+        crate::Netfilter::compile(&NetfilterDumps { legacy_v4: dump(legacy), nft_v4: dump(nft), ..no_rules() })
+    };
+    let changes = "-A FORWARD -j MARK --set-mark 1";
+    for (legacy, nft, ways) in [
+        (changes, "-A FORWARD -j MARK --set-mark 2", 2),
+        (changes, "-A FORWARD -p udp -j DROP", 1),
+        ("-A FORWARD -j LOG", changes, 1),
+    ] {
+        let rules = compile(legacy, nft);
+        let (found, _) = crate::explore(9, |forks| {
+            let mut packet = web();
+            Walk::new(rules.clone()).hooks(&[Hook::Prerouting, Hook::Forward], &mut packet, forks);
+            packet.mark.0
+        });
+        assert_eq!(found.len(), ways, "{legacy} {nft}");
+    }
+}

@@ -1,5 +1,6 @@
 //! Compiled rules of one dump.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use skoop_model::{Backend, Family};
@@ -149,11 +150,16 @@ impl Ruleset {
     /// A rule as it stands in the dump.
     pub(crate) fn rule_ref(&self, kind: TableKind, rule: &Rule) -> RuleRef {
         let text = self.line(rule.source);
-        let mut words = Words::new(text).map(|word| word.text);
-        let chain = words.nth(1).unwrap_or_default().into_owned();
-        let comment = words.find(|word| word == "--comment").and_then(|_| words.next());
-        let comment = comment.map(std::borrow::Cow::into_owned);
+        let mut words = Words::new(text);
+        let chain = words.nth(1).map(|word| word.text.into_owned()).unwrap_or_default();
+        let comment = comment(words).map(Cow::into_owned);
         self.reference(kind, chain, rule.source, comment)
+    }
+
+    /// What people call a rule: its comment, or all of it.
+    pub(crate) fn label(&self, rule: &Rule) -> Cow<'_, str> {
+        let text = self.line(rule.source);
+        comment(Words::new(text)).unwrap_or(Cow::Borrowed(text))
     }
 
     /// A base chain as it is declared in the dump.
@@ -212,4 +218,9 @@ impl Table {
         let index = usize::try_from(pattern).unwrap_or(usize::MAX);
         self.devices.get(index).is_none_or(|pattern| pattern.matches(device) != inverted)
     }
+}
+
+/// The value of `--comment`.
+fn comment(mut words: Words<'_>) -> Option<Cow<'_, str>> {
+    words.find(|word| word.is("--comment")).and_then(|_| words.next()).map(|word| word.text)
 }

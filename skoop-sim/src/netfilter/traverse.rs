@@ -148,9 +148,9 @@ impl Run<'_> {
         if probability >= 1.0 || probability <= 0.0 {
             return probability >= 1.0;
         }
-        let reference = self.rule_ref(id);
-        let name = reference.comment.unwrap_or(reference.text);
-        let label = |option| if option == 0 { name } else { format!("not {name}") };
+        let rules = self.rules;
+        let name = rules.rulesets.get(usize::from(id.ruleset)).map(|rules| rules.label(rule)).unwrap_or_default();
+        let label = |option| if option == 0 { name.into_owned() } else { format!("not {name}") };
         self.forks.random(&[probability, 1.0 - probability], label) == 0
     }
 }

@@ -17,7 +17,7 @@ use skoop_sim::{
 };
 
 /// Rule sets compared, one for each seed from 0; `SKOOP_SEEDS` in the environment asks for another number.
-const RULE_SETS: u64 = 60;
+const RULE_SETS: u64 = 150;
 /// Flows for each rule set.
 const FLOWS: u16 = 12;
 /// Ways walked at most for one flow.
@@ -213,12 +213,12 @@ impl Fate {
 
 fn same(simulated: &Fate, kernel: &Fate, any_port: bool) -> bool {
     match (simulated, kernel) {
-        (Fate::Forwarded { packet, .. }, Fate::Forwarded { packet: real, .. }) => {
+        (Fate::Forwarded { packet, random_port }, Fate::Forwarded { packet: real, .. }) => {
             let mut wanted = packet.clone();
             // A frame on the wire has no mark.
             wanted.mark = real.mark;
             wanted.dont_fragment = real.dont_fragment;
-            if any_port {
+            if any_port || *random_port {
                 match (&mut wanted.transport, real.transport) {
                     (Transport::Icmp { id, .. }, Transport::Icmp { id: drawn, .. }) => *id = drawn,
                     _ => wanted.set_sport(real.sport().unwrap_or(Port(0))),
