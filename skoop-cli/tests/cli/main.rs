@@ -320,3 +320,21 @@ fn the_demo_proves_itself() {
     assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
     assert!(ran.out.contains("agreed 9 of 9 times; 3 of 3 faults healed"), "{}", ran.out);
 }
+
+/// The committed pages are what `skoop docs` writes.
+#[test]
+fn the_pages_of_findings_are_up_to_date() {
+    let dir = TempDir::new().unwrap();
+    assert_eq!(skoop(&["docs", "--dir", dir.path().to_str().unwrap()]).code, 0);
+    let committed = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/findings"));
+    let names = |dir: &std::path::Path| -> Vec<_> {
+        let mut names: Vec<_> = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(names(dir.path()), names(&committed), "run `skoop docs --dir docs/findings`");
+    for name in names(dir.path()) {
+        let [new, old] = [dir.path(), &committed].map(|dir| fs::read_to_string(dir.join(&name)).unwrap());
+        assert!(new == old, "{} is not up to date: run `skoop docs --dir docs/findings`", name.display());
+    }
+}
