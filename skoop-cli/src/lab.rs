@@ -151,12 +151,15 @@ fn diagnose(args: &LabDiagnoseArgs, style: &Style) -> Result<Exit, Failure> {
 }
 
 fn down(style: &Style) -> Result<Exit, Failure> {
-    let count = skoop_lab::down().map_err(refused)?;
-    let what = match count {
+    let taken = skoop_lab::down().map_err(refused)?;
+    let mut what = match taken.removed {
         0 => "nothing was left".to_owned(),
         1 => "removed 1 cluster".to_owned(),
         count => format!("removed {count} clusters"),
     };
+    if taken.in_use > 0 {
+        what.push_str(&format!("; {} in use by running processes", taken.in_use));
+    }
     output::note(&what, style);
     Ok(Exit::Fine)
 }

@@ -46,4 +46,4 @@ pub use scenario::{Ask, Change, Edit, Expect, ObjectPatch, ObjectRef, Place, Sce
 pub use scoreboard::scoreboard;
 pub use servers::{Listen, serve_main};
 pub use source::LabSource;
-pub use standing::{Standing, UpOptions, down, standing, up};
+pub use standing::{Standing, TakenDown, UpOptions, down, standing, up};

@@ -108,28 +108,40 @@ pub fn standing() -> Result<Vec<Standing>> {
     Ok(labs)
 }
 
-/// Takes down every lab that no running process works on: those that stand, and what killed processes left. Returns how many.
+/// What [`down`] did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct TakenDown {
+    /// Labs removed.
+    pub removed: usize,
+    /// Labs left alone, because a running process works on them.
+    pub in_use: usize,
+}
+
+/// Takes down every lab that no running process works on: those that stand, and what killed processes left.
 ///
 /// # Errors
 ///
 /// A namespace could not be deleted.
-pub fn down() -> Result<usize> {
+pub fn down() -> Result<TakenDown> {
     take_down(true)
 }
 
 /// Takes down only what killed processes left.
 pub(crate) fn sweep() -> Result<usize> {
-    take_down(false)
+    Ok(take_down(false)?.removed)
 }
 
-fn take_down(standing_too: bool) -> Result<usize> {
+fn take_down(standing_too: bool) -> Result<TakenDown> {
     let mut ids = claim::ids()?;
     ids.extend(netns::with_prefix(PREFIX)?.iter().filter_map(|name| claim::id_of_namespace(name)));
     ids.sort();
     ids.dedup();
-    let mut taken = 0;
+    let mut taken = TakenDown::default();
     for id in ids {
-        let Some(mut claim) = Claim::take(&id)? else { continue };
+        let Some(mut claim) = Claim::take(&id)? else {
+            taken.in_use += 1;
+            continue;
+        };
         if let Ok(standing) = serde_json::from_str::<Standing>(&claim.read()?) {
             if !standing_too {
                 continue;
@@ -139,7 +151,7 @@ fn take_down(standing_too: bool) -> Result<usize> {
         // Its own process may have deleted them before the lock was free.
         netns::delete(&netns::with_prefix(&format!("{PREFIX}{id}-"))?)?;
         claim.remove()?;
-        taken += 1;
+        taken.removed += 1;
     }
     Ok(taken)
 }
