@@ -142,6 +142,16 @@ impl Conntrack {
         true
     }
 
+    /// Whether the flow of a packet could keep its source without being taken for another flow.
+    pub(crate) fn may_keep_source(&self, state: &PacketState) -> bool {
+        match state.tracking {
+            Tracking::Tracked { id, .. } => {
+                self.connection(id).is_none_or(|connection| !self.is_used(id, &connection.reply.inverted()))
+            }
+            _ => true,
+        }
+    }
+
     /// `nf_nat_used_tuple`: whether the answer to `tuple` would be taken for one of another flow.
     fn is_used(&self, id: usize, tuple: &Tuple) -> bool {
         let reply = tuple.inverted();

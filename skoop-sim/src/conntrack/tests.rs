@@ -196,7 +196,7 @@ fn flows_become_assured() {
     }
 }
 
-/// The order of the two backends matters only where both change packets, and then it is unknown.
+/// The order of the two backends matters only where one changes what the other one heeds, and then it is unknown.
 #[test]
 fn the_order_of_the_backends_is_asked_for_where_it_matters() {
     use skoop_model::{Item, NetfilterDumps};
@@ -208,6 +208,7 @@ fn the_order_of_the_backends_is_asked_for_where_it_matters() {
     for (legacy, nft, ways) in [
         (changes, "-A FORWARD -j MARK --set-mark 2", 2),
         (changes, "-A FORWARD -p udp -j DROP", 1),
+        (changes, "-A FORWARD -m mark --mark 1 -j DROP", 2),
         ("-A FORWARD -j LOG", changes, 1),
     ] {
         let rules = compile(legacy, nft);

@@ -232,6 +232,7 @@ impl<'t> Builder<'t> {
                 drops: false,
                 harmless: false,
                 decides_only: false,
+                reads_changes: false,
                 index: None,
             });
             place(chains.len() - 1)

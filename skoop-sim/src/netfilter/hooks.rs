@@ -85,19 +85,23 @@ impl Run<'_> {
     }
 
     /// The dumps of a family, in the order in which they are traversed. At equal priorities the one comes first that was registered
-    /// last (`nf_hook_entries_grow`, `net/netfilter/core.c`), which no dump tells; it matters only where both change packets.
+    /// last (`nf_hook_entries_grow`, `net/netfilter/core.c`), which no dump tells; it matters only where
+    /// one changes what the other one heeds.
     fn backends(&mut self, kind: TableKind, family: Family) -> [Option<u8>; 2] {
         let rules = self.rules;
         let hook = self.at.hook;
         let mut found = [None; 2];
-        let mut changing = 0;
+        let (mut changing, mut heeding) = (0, 0);
         let of_family = (0..).zip(&rules.rulesets).filter(|(_, ruleset)| ruleset.family == family);
         for (slot, (place, ruleset)) in found.iter_mut().zip(of_family) {
             *slot = Some(place);
             let base = ruleset.table(kind).and_then(|table| table.base_chain(hook));
-            changing += u8::from(base.is_some_and(|(_, chain)| !chain.harmless && !chain.decides_only));
+            if let Some((_, chain)) = base.filter(|(_, chain)| !chain.harmless) {
+                changing += u8::from(!chain.decides_only);
+                heeding += u8::from(!chain.decides_only || chain.reads_changes);
+            }
         }
-        if changing == 2 && !self.is_legacy_first() {
+        if changing > 0 && heeding == 2 && !self.is_legacy_first() {
             found.reverse();
         }
         found
@@ -109,7 +113,7 @@ impl Run<'_> {
         }
         let what =
             format!("whether rules of iptables-legacy come before those of iptables-nft{}", self.conntrack.on_place());
-        let why = "both change packets at the same hook and priority, and which were registered first is not known"
+        let why = "one changes what the other heeds at the same hook and priority, and which were registered first is not known"
             .to_owned();
         let answer = self.forks.unknown(Unseen { what, why, matters: true });
         self.conntrack.remember(Doubt::Order, answer);

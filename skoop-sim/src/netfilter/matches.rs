@@ -174,6 +174,21 @@ impl Match {
         }
     }
 
+    /// Whether the answer may hang on something that a target of the same table can change: mark, TOS, TTL, tracking.
+    pub(crate) fn reads_changes(&self) -> bool {
+        matches!(
+            self,
+            Self::Connmark(_)
+                | Self::Conntrack(_)
+                | Self::Dscp(_)
+                | Self::Ecn(_)
+                | Self::Mark(_)
+                | Self::Opaque(_)
+                | Self::Tos(_)
+                | Self::Ttl(_)
+        )
+    }
+
     /// Probability with which the match says yes, if it is up to chance.
     pub(crate) fn chance(&self) -> Option<f64> {
         match self {

@@ -100,6 +100,8 @@ pub(crate) struct Chain {
     pub harmless: bool,
     /// Its rules only let pass or stop.
     pub decides_only: bool,
+    /// Its rules look at things that rules can change.
+    pub reads_changes: bool,
     pub index: Option<Index>,
 }
 

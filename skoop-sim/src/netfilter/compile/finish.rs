@@ -4,6 +4,7 @@ use skoop_model::{Backend, Unseen};
 
 use super::{Builder, Notes, dump_name, place};
 use crate::netfilter::index::Index;
+use crate::netfilter::matches::Match;
 use crate::netfilter::table::{Rule, Table, TableKind, Verdict};
 use crate::netfilter::targets::Target;
 
@@ -119,12 +120,13 @@ impl Visits {
             *seen = Seen::Done;
         }
         let (start, end) = table.chain(id).map_or((0, 0), |chain| chain.rules);
-        let (mut all, mut decides_only) = (true, true);
+        let (mut all, mut decides_only, mut reads_changes) = (true, true, false);
         for number in start..end {
             let harmless = table.rule(number).is_some_and(|rule| is_harmless(rule, table));
             let ends_here = table.rule(number).is_some_and(|rule| leads_nowhere(rule, table));
             all &= harmless || ends_here;
             decides_only &= harmless || table.rule(number).is_some_and(|rule| only_decides(rule, table));
+            reads_changes |= !harmless && table.rule(number).is_some_and(|rule| reads_changes_of(rule, table));
             if let Some(rule) = table.rules.get_mut(index(number)) {
                 rule.harmless = harmless;
             }
@@ -132,6 +134,7 @@ impl Visits {
         if let Some(chain) = table.chains.get_mut(index(id)) {
             chain.harmless = all;
             chain.decides_only = decides_only;
+            chain.reads_changes = reads_changes;
         }
     }
 }
@@ -153,6 +156,14 @@ fn only_decides(rule: &Rule, table: &Table) -> bool {
         Verdict::Jump(chain) | Verdict::Goto(chain) => table.chain(chain).is_some_and(|chain| chain.decides_only),
         Verdict::Target(target) => matches!(table.target(target), Some(Target::Reject(_))),
     }
+}
+
+fn reads_changes_of(rule: &Rule, table: &Table) -> bool {
+    let below = match rule.verdict {
+        Verdict::Jump(chain) | Verdict::Goto(chain) => table.chain(chain).is_some_and(|chain| chain.reads_changes),
+        _ => false,
+    };
+    below || table.matches_of(rule).iter().any(Match::reads_changes)
 }
 
 /// Whether a rule changes nothing but ends its chain, which matters only if other rules of the chain do.

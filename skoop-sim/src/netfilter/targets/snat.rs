@@ -29,11 +29,11 @@ impl Applied for Snat {
         to.map(|to| Self { to, random })
     }
 
-    /// A source that is in the range stays as it is (`in_range`, `net/netfilter/nf_nat_core.c`).
+    /// A source that is in the range and clashes with no flow stays as it is (`get_unique_tuple`, `net/netfilter/nf_nat_core.c`).
     fn apply(&self, run: &mut Run<'_>, rule: RuleId) -> Effect {
         let own = run.packet.src;
-        let kept =
-            self.to.addresses.filter(|(first, last)| (first..=last).contains(&&own) && !self.random).map(|_| own);
+        let free = !self.random && run.conntrack.may_keep_source(run.state);
+        let kept = self.to.addresses.filter(|(first, last)| free && (first..=last).contains(&&own)).map(|_| own);
         let address = kept.or_else(|| self.to.addresses.map(|range| run.choose_address(range, rule)));
         let range = NatRange { address, ports: self.to.ports, base: None, random: self.random };
         run.nat(Manip::Source, range, rule)
