@@ -114,9 +114,9 @@ impl Walker<'_, '_> {
     }
 }
 
-/// Requests were sent and not answered: an answer takes far less time than an entry is seen in one of these states.
+/// Requests were sent and not answered. An incomplete entry says less: the answer may be on its way.
 fn has_failed(state: NeighbourState) -> bool {
-    matches!(state, NeighbourState::Incomplete | NeighbourState::Failed)
+    state == NeighbourState::Failed
 }
 
 /// The entry as `ip neighbour` prints it.

@@ -6,11 +6,6 @@ use super::walker::{Devices, Skb, Walker, link_evidence};
 use super::{Ending, Stop};
 use crate::{Flow, Found, Hook, Lookup};
 
-/// What an OUTPUT rule may change so that the packet is routed anew (`ip_route_me_harder`, `net/ipv4/netfilter.c`).
-fn routing_key(packet: &Packet) -> impl PartialEq + use<> {
-    (packet.src, packet.dst, packet.mark, packet.tos)
-}
-
 impl Walker<'_, '_> {
     /// Sends a packet from this namespace (`ip_queue_xmit` and `ip_local_out`, `net/ipv4/ip_output.c`).
     pub fn output(&mut self, mut packet: Packet, choose_source: bool) -> Ending {
@@ -55,9 +50,8 @@ impl Walker<'_, '_> {
         let mut out = self.out_device_of(&skb.packet, &found)?;
         let by = self.route_evidence(found.route);
         self.pass(Stage::Routing, Some(out), &skb.packet, self.output_decision(out, &found), by);
-        let key = routing_key(&skb.packet);
-        self.hook(Hook::Output, Devices { output: Some(out), ..Devices::default() }, &mut skb);
-        if routing_key(&skb.packet) != key {
+        // Only mangle and NAT ask for it (`ip_route_me_harder`, net/ipv4/netfilter.c): a mark set in raw changes no route.
+        if self.hook(Hook::Output, Devices { output: Some(out), ..Devices::default() }, &mut skb) {
             let flow = Flow { oif: bound, ..Flow::of(&skb.packet) };
             found = match namespace.fib().lookup(&flow, self.forks) {
                 Lookup::Found(found) => found,

@@ -23,11 +23,15 @@ pub(super) struct Skb {
 
 impl Skb {
     pub fn new(frame: Frame) -> Self {
+        let mut state = PacketState::default();
+        if frame.src_mac != MacAddr::ZERO {
+            state.set_source_mac(frame.src_mac);
+        }
         Self {
             packet: frame.packet,
             src_mac: frame.src_mac,
             dst_mac: frame.dst_mac,
-            state: PacketState::default(),
+            state,
             prerouted: false,
             in_port: None,
         }
@@ -167,7 +171,8 @@ impl<'a, 'f> Walker<'a, 'f> {
     }
 
     /// Passes a netfilter hook. Blockers are recorded and the packet goes on as if accepted.
-    pub fn hook(&mut self, hook: Hook, devices: Devices, skb: &mut Skb) {
+    /// Says whether the packet has to be routed anew (OUTPUT only).
+    pub fn hook(&mut self, hook: Hook, devices: Devices, skb: &mut Skb) -> bool {
         let namespace = self.namespace;
         let link = |index: Option<IfIndex>| index.and_then(|index| namespace.link(index));
         let point = HookPoint {
@@ -188,6 +193,7 @@ impl<'a, 'f> Walker<'a, 'f> {
             let packet = skb.packet.clone();
             self.block(stage_of(hook), device, &packet, Stop::Netfilter(Box::new(blocker)), evidence);
         }
+        result.reroute
     }
 
     fn event(&mut self, hook: Hook, device: Option<IfIndex>, event: NfEvent) {

@@ -5,7 +5,6 @@ use std::net::IpAddr;
 use std::ops::ControlFlow;
 
 use skoop_cloud::{Carried, Sent};
-use skoop_cni::NodeView;
 use skoop_model::{Evidence, Frame, IfIndex, MacAddr, Mark, NodeName, Packet, Place, Route, Stage, Step, Unseen};
 use skoop_sim::{Blocker, Conntrack, Ending, Entry, Forks, Stop, Tri, walk};
 
@@ -147,8 +146,9 @@ impl<'a, 'f> Traveller<'a, 'f> {
     ) -> ControlFlow<End, (HostId, Entry)> {
         journey.passed.push(host);
         let around = Around { network: self.network, host, wants: self.wants };
-        let conntrack = self.conntrack.entry(host).or_default();
         let site = self.network.site(host);
+        let place = || Conntrack::of(&format!("{} {}", site.node, site.label));
+        let conntrack = self.conntrack.entry(host).or_insert_with(place);
         let outcome = walk(site, entry, conntrack, &around, self.forks, self.conditional);
         if let Some(origin) = outcome.origin
             && journey.passed.len() == 1
@@ -260,7 +260,7 @@ impl<'a, 'f> Traveller<'a, 'f> {
         reply: bool,
         journey: &mut Journey,
     ) -> End {
-        match self.reaches_from_outside(packet.dst) {
+        match self.network.reaches_from_outside(packet.dst) {
             Tri::Yes => {
                 let place = self.place(host, device, Stage::Underlay);
                 End::Horizon { place, packet: packet.clone(), next_hop }
@@ -277,25 +277,6 @@ impl<'a, 'f> Traveller<'a, 'f> {
                 matters: true,
             }),
         }
-    }
-
-    /// Whether the world outside the nodes can be expected to deliver to `address`.
-    pub fn reaches_from_outside(&self, address: IpAddr) -> Tri {
-        let cluster = self.network.cluster();
-        if cluster.service_with_address(address).is_some_and(|service| service.cluster_ips.contains(&address)) {
-            return Tri::No;
-        }
-        let of_pod = cluster.node_with_pod_cidr(address).is_some() || !cluster.pods_with_address(address).is_empty();
-        if !of_pod {
-            return Tri::Yes;
-        }
-        // A node that lost its own routes to pods says nothing: any node in sight shows the pattern.
-        let verdicts = cluster.nodes.elements().iter().filter_map(|node| {
-            let host = &self.network.host(self.network.node_host(&node.name)?).namespace;
-            Some(self.network.cni().underlay_carries_pods(&NodeView { host, node, cluster }))
-        });
-        let verdicts: Vec<Tri> = verdicts.collect();
-        if verdicts.contains(&Tri::No) { Tri::No } else { Tri::Maybe }
     }
 
     fn route_to(&self, host: HostId, packet: &Packet) -> Option<Route> {

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr};
 
 use skoop_model::{Family, IfIndex, Link, LinkKind, MacAddr, Packet, PortState, Protocol, Sysctls, Transport};
-use skoop_sim::{Flow, Forks, Lookup, Namespace, Resolution, Surroundings};
+use skoop_sim::{Flow, Forks, Lookup, Namespace, Resolution, Surroundings, Tri};
 
 use super::network::{HostId, Network, NodeState};
 use super::wants::Wants;
@@ -60,7 +60,11 @@ impl Surroundings for Around<'_> {
 impl Around<'_> {
     /// Resolution over an uplink: another node's NIC answers, and gateways are taken to.
     fn resolve_beyond(&self, address: IpAddr) -> Resolution {
-        let Some(node) = self.network.cluster().node_with_address(address) else { return Resolution::Unseen };
+        let Some(node) = self.network.cluster().node_with_address(address) else {
+            // Addresses that only the nodes know are not on the network between them.
+            let inside = self.network.reaches_from_outside(address) == Tri::No;
+            return if inside { Resolution::Nobody } else { Resolution::Unseen };
+        };
         if node.name == self.network.host(self.host).node {
             return Resolution::Nobody;
         }

@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 
 use skoop_cloud::{CloudProvider, FlatNetwork};
-use skoop_cni::CniPlugin;
+use skoop_cni::{CniPlugin, NodeView};
 use skoop_model::{
     ClusterSnapshot, HostRole, IfIndex, Link, NamespaceSnapshot, NetnsId, NodeName, NodeSnapshot, ObjectKey, Pod,
     Reason, SnapshotInfo, Unavailable,
 };
-use skoop_sim::{Namespace, Site};
+use skoop_sim::{Namespace, Site, Tri};
 
 /// Index of a namespace in the [`Network`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -163,6 +163,25 @@ impl Network {
             .collect();
         owners.sort_by_key(|id| self.host(*id).pod.is_none());
         owners
+    }
+
+    /// Whether the world outside the nodes can be expected to deliver to `address`.
+    pub fn reaches_from_outside(&self, address: IpAddr) -> Tri {
+        let cluster = self.cluster();
+        if cluster.service_with_address(address).is_some_and(|service| service.cluster_ips.contains(&address)) {
+            return Tri::No;
+        }
+        let of_pod = cluster.node_with_pod_cidr(address).is_some() || !cluster.pods_with_address(address).is_empty();
+        if !of_pod {
+            return Tri::Yes;
+        }
+        // A node that lost its own routes to pods says nothing: any node in sight shows the pattern.
+        let verdicts = cluster.nodes.elements().iter().filter_map(|node| {
+            let host = &self.host(self.node_host(&node.name)?).namespace;
+            Some(self.cni.underlay_carries_pods(&NodeView { host, node, cluster }))
+        });
+        let verdicts: Vec<Tri> = verdicts.collect();
+        if verdicts.contains(&Tri::No) { Tri::No } else { Tri::Maybe }
     }
 
     /// The namespace for the simulator.

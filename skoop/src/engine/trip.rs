@@ -138,7 +138,7 @@ fn answer_from_outside(
     }
     let last = *forward.passed.last()?;
     let device = network.host(last).namespace.snapshot().link_named(device)?.index;
-    if traveller.reaches_from_outside(answer.dst) == Tri::No {
+    if network.reaches_from_outside(answer.dst) == Tri::No {
         let text = format!("the answer is sent to {}, which is known only inside the cluster", answer.dst);
         let stop = Stop::LeftCluster { next_hop: None, route: None };
         let mut journey = Journey { origin: answer.clone(), ..empty(&answer) };
