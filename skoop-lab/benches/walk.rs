@@ -176,6 +176,7 @@ fn dumps(rules: String) -> NetfilterDumps {
         nft_v6: nothing(),
         nft_json: nothing(),
         ipset: nothing(),
+        ..NetfilterDumps::not_collected()
     }
 }
 

@@ -18,6 +18,7 @@
 
 mod address;
 mod cluster;
+mod conntrack;
 mod finding;
 mod ids;
 mod item;
@@ -40,14 +41,15 @@ pub use cluster::{
     KubeNode, LabelSelector, Namespace, NetworkPolicy, ObjectKey, Pod, PodPhase, PolicyPeer, PolicyPort, PolicyRule,
     Requirement, RequirementOperator, Service, ServicePort, ServiceType, TargetPort, TrafficPolicy, Workload,
 };
+pub use conntrack::{ConntrackEntry, ConntrackStatus, ConntrackTable, ConntrackTuple};
 pub use finding::{Evidence, Fix, Role, Severity};
 pub use ids::{Family, IfIndex, MacAddr, Mark, NetnsId, NodeName, ParseError, Port, PortRange, Protocol, TableId, Vni};
 pub use item::{Item, Reason, Unavailable};
 pub use link::{BridgeConfig, BridgePort, Link, LinkKind, OperState, OuterDf, PortState, VethPeer, VxlanConfig};
 pub use neighbour::{FdbEntry, Neighbour, NeighbourState};
-pub use netfilter::{Backend, NetfilterDumps};
+pub use netfilter::{Backend, HookOwner, NetfilterDumps};
 pub use node::{HostRole, NamespaceSnapshot, NodeSnapshot};
-pub use packet::{Encap, Frame, Packet, TcpFlags, Transport};
+pub use packet::{Details, Encap, Frame, Packet, TcpFlags, Transport};
 pub use question::{End, Question, QuestionError, ResolvedEnd, ResolvedQuestion};
 pub use report::{
     Branch, Deciding, Finding, Horizon, Intent, IntentVerdict, Place, ReplySummary, Report, Share, SnapshotInfo, Stage,

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Address, FdbEntry, IfIndex, Item, Link, Neighbour, NetfilterDumps, NetnsId, NodeName, Reason, Route, RoutingRule,
-    SCHEMA_VERSION, Socket, Sysctls, Unavailable,
+    Address, ConntrackTable, FdbEntry, IfIndex, Item, Link, Neighbour, NetfilterDumps, NetnsId, NodeName, Reason,
+    Route, RoutingRule, SCHEMA_VERSION, Socket, Sysctls, Unavailable,
 };
 
 /// The network state of one node: its own namespace and those of its pods.
@@ -94,6 +94,9 @@ pub struct NamespaceSnapshot {
     pub sockets: Item<Vec<Socket>>,
     /// Raw netfilter dumps.
     pub netfilter: NetfilterDumps,
+    /// Connection tracking.
+    #[serde(default = "Item::not_collected")]
+    pub conntrack: Item<ConntrackTable>,
 }
 
 impl NamespaceSnapshot {
@@ -113,6 +116,7 @@ impl NamespaceSnapshot {
             sysctls: Item::not_collected(),
             sockets: Item::not_collected(),
             netfilter: NetfilterDumps::not_collected(),
+            conntrack: Item::not_collected(),
         }
     }
 

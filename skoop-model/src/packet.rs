@@ -36,6 +36,17 @@ pub struct Packet {
     /// The frame inside, if this is the outer packet of a tunnel.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encap: Option<Box<Encap>>,
+    /// What few rules ask for; none where nothing of the kind is there or known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub details: Option<Box<Details>>,
+}
+
+/// Parts of a packet that few rules look at.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+pub struct Details {
+    /// The packet that an ICMP error is about, as the sender of the error saw it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cited: Option<Packet>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
@@ -149,6 +160,7 @@ impl Packet {
             fragment_bytes: None,
             mark: Mark(0),
             encap: None,
+            details: None,
         }
     }
 

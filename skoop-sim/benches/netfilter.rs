@@ -85,6 +85,7 @@ fn dumps(services: u32) -> NetfilterDumps {
         nft_v6: empty(),
         nft_json: empty(),
         ipset: empty(),
+        ..NetfilterDumps::not_collected()
     }
 }
 

@@ -81,6 +81,7 @@ pub struct PacketState {
     /// Zone of the conntrack template (target CT).
     pub(crate) zone: u16,
     pub(crate) source_mac: Option<MacAddr>,
+    pub(crate) sender: Sender,
     pub(crate) origin: Option<Origin>,
     /// What was answered about unknown rules that this packet met.
     pub(crate) answers: Vec<(RuleId, RuleDoubt, bool)>,
@@ -99,6 +100,20 @@ impl PacketState {
     pub fn set_source_mac(&mut self, mac: MacAddr) {
         self.source_mac = Some(mac);
     }
+
+    /// Says who sends the packet.
+    pub fn set_sender(&mut self, sender: Sender) {
+        self.sender = sender;
+    }
+}
+
+/// The process that sends a packet, as far as it is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Sender {
+    /// User that owns the socket.
+    pub uid: Option<u32>,
+    /// Group that owns the socket.
+    pub gid: Option<u32>,
 }
 
 /// Whether a packet came in by a device or was made here.

@@ -22,6 +22,7 @@ mod index;
 mod ipset;
 mod matches;
 mod native;
+mod nft;
 mod parse;
 mod result;
 mod run;

@@ -19,7 +19,7 @@ use skoop_model::{Frame, IfIndex, MacAddr, NodeName, Packet, Step, Unseen};
 
 pub use blocker::{Blocker, Stop, dotted};
 
-use crate::{Conntrack, Forks, Namespace};
+use crate::{Conntrack, Forks, Namespace, Sender};
 use walker::Walker;
 
 /// The namespace walked, and what it is called in the trace.
@@ -49,6 +49,8 @@ pub enum Entry {
         packet: Packet,
         /// The source address is not bound yet: routing chooses it, and `packet.src` only gives the family.
         choose_source: bool,
+        /// Who sends it.
+        sender: Sender,
     },
 }
 
@@ -127,7 +129,7 @@ pub fn walk(
     let mut walker = Walker::new(site, conntrack, around, forks, conditional);
     let ending = match entry {
         Entry::Frame { device, frame } => walker.ingress(device, frame),
-        Entry::Local { packet, choose_source } => walker.output(packet, choose_source),
+        Entry::Local { packet, choose_source, sender } => walker.output(packet, choose_source, sender),
     };
     walker.finish(ending)
 }

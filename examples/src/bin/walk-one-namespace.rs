@@ -8,7 +8,7 @@ use skoop::model::{
     Address, HostRole, IfIndex, Item, Link, LinkKind, MacAddr, NamespaceSnapshot, NetfilterDumps, NetnsId, NodeName,
     Packet, Port, Route, RoutingRule, RuleAction, Sysctls, TableId,
 };
-use skoop::sim::{Conntrack, Entry, Namespace, Resolution, Site, Surroundings, explore, walk};
+use skoop::sim::{Conntrack, Entry, Namespace, Resolution, Sender, Site, Surroundings, explore, walk};
 
 fn main() -> anyhow::Result<()> {
     let namespace = Namespace::new(snapshot()?);
@@ -18,7 +18,7 @@ fn main() -> anyhow::Result<()> {
 
     // A walk that depends on chance or on something unknown has several ways; `explore` takes them all.
     let (ways, _) = explore(64, |forks| {
-        let entry = Entry::Local { packet: packet.clone(), choose_source: true };
+        let entry = Entry::Local { packet: packet.clone(), choose_source: true, sender: Sender::default() };
         walk(site, entry, &mut Conntrack::default(), &QuietLink, forks, false)
     });
     for way in ways {
@@ -82,6 +82,7 @@ fn snapshot() -> anyhow::Result<NamespaceSnapshot> {
         nft_v6: nothing(),
         nft_json: nothing(),
         ipset: nothing(),
+        ..NetfilterDumps::not_collected()
     };
     Ok(snapshot)
 }

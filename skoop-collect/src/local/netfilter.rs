@@ -84,6 +84,7 @@ impl Pending {
             nft_v6: self.nft_v6.finish(),
             nft_json: self.nft_json.finish(),
             ipset: self.ipset.finish(),
+            ..NetfilterDumps::not_collected()
         }
     }
 }

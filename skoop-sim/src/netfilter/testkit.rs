@@ -80,6 +80,7 @@ pub(crate) fn no_rules() -> NetfilterDumps {
         nft_v6: empty(),
         nft_json: empty(),
         ipset: empty(),
+        ..NetfilterDumps::not_collected()
     }
 }
 

@@ -4,13 +4,15 @@ use skoop_model::{Evidence, Family, Packet, Stage};
 
 use super::walker::{Devices, Skb, Walker, link_evidence};
 use super::{Ending, Stop};
-use crate::{Flow, Found, Hook, Lookup};
+use crate::{Flow, Found, Hook, Lookup, Sender};
 
 impl Walker<'_, '_> {
     /// Sends a packet from this namespace (`ip_queue_xmit` and `ip_local_out`, `net/ipv4/ip_output.c`).
-    pub fn output(&mut self, mut packet: Packet, choose_source: bool) -> Ending {
+    pub fn output(&mut self, mut packet: Packet, choose_source: bool, sender: Sender) -> Ending {
         packet.ttl = self.default_ttl(packet.family()).unwrap_or(packet.ttl);
-        self.output_skb(Skb::local(packet), choose_source, None).unwrap_or_else(|ending| ending)
+        let mut skb = Skb::local(packet);
+        skb.state.set_sender(sender);
+        self.output_skb(skb, choose_source, None).unwrap_or_else(|ending| ending)
     }
 
     /// TTL of what this namespace sends, unless a socket or tunnel says otherwise. That of IPv6 is not collected.

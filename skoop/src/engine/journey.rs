@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 
 use skoop_cloud::{Carried, Sent};
 use skoop_model::{Evidence, Frame, IfIndex, MacAddr, Mark, NodeName, Packet, Place, Route, Stage, Step, Unseen};
-use skoop_sim::{Blocker, Conntrack, Ending, Entry, Forks, Stop, Tri, walk};
+use skoop_sim::{Blocker, Conntrack, Ending, Entry, Forks, Sender, Stop, Tri, walk};
 
 use super::l2::Around;
 use super::network::{HostId, Network, NodeState};
@@ -117,7 +117,7 @@ impl<'a, 'f> Traveller<'a, 'f> {
             Journey { origin: packet, steps: Vec::new(), blocked: Vec::new(), passed: Vec::new(), end: End::Pending };
         let mut next = match start {
             Start::Host { host, packet, choose_source } => {
-                ControlFlow::Continue((host, Entry::Local { packet, choose_source }))
+                ControlFlow::Continue((host, Entry::Local { packet, choose_source, sender: Sender::default() }))
             }
             Start::Outside { node, address, packet } => {
                 let frame = Frame { src_mac: MacAddr::ZERO, dst_mac: MacAddr::ZERO, packet };

@@ -1,0 +1,4 @@
+//! Native nftables: readers of `nft list ruleset`, as JSON and as text.
+
+#[allow(dead_code, reason = "read by the compiler of rules once the readers fill it")]
+pub(crate) mod ast;
