@@ -23,5 +23,7 @@ pub use netfilter::{
     RuleRef, RuleSource,
 };
 pub use sockets::{Lacks, Near, Receiver, receiver};
-pub use stack::{Blocker, Ending, Entry, Outcome, Resolution, Site, Stop, Surroundings, dotted, walk};
+pub use stack::{
+    Answer, AnswerKind, Blocker, Ending, Entry, Errno, Outcome, Resolution, Site, Stop, Surroundings, dotted, walk,
+};
 pub use tri::Tri;

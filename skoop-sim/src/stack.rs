@@ -4,6 +4,7 @@
 //! delivered, or is stopped. Bridges, VXLAN devices and the loopback device are walked through; what lies behind a veth or a
 //! NIC is the caller's to join.
 
+mod answer;
 mod blocker;
 mod bridge;
 mod forward;
@@ -17,6 +18,7 @@ use std::net::IpAddr;
 
 use skoop_model::{Frame, IfIndex, MacAddr, NodeName, Packet, Step, Unseen};
 
+pub use answer::{Answer, AnswerKind, Errno};
 pub use blocker::{Blocker, Stop, dotted};
 
 use crate::{Conntrack, Forks, Namespace, Sender};
@@ -112,6 +114,12 @@ pub struct Outcome {
     pub blockers: Vec<Blocker>,
     /// How it ended.
     pub ending: Ending,
+    /// What went back to the sender because of the first blocker; none where the packet was stopped silently.
+    pub answer: Option<Answer>,
+    /// What the sending process is told at once; none if it learns nothing, and for what came in by a device.
+    pub errno: Option<Errno>,
+    /// The bridge that the frame left through, where the device of [`Ending::Sent`] is one of its ports.
+    pub via_bridge: Option<IfIndex>,
 }
 
 /// Walks one packet through one namespace.

@@ -112,6 +112,7 @@ impl Walker<'_, '_> {
 
     /// A port drops what is longer than its MTU, and says so to nobody (`br_dev_queue_push_xmit`, net/bridge/br_forward.c).
     fn leave_by_port(&mut self, port: &Link, skb: Skb) -> Result<Ending, Ending> {
+        self.via_bridge = port.controller;
         if exceeds(port, &skb.packet) {
             return Err(self.too_long_for(Stage::Bridge, port, &skb));
         }

@@ -2,7 +2,7 @@
 
 use skoop_model::{Evidence, Frame, IfIndex, Link, MacAddr, Packet, Place, Route, Stage, Step, Unseen};
 
-use super::{Blocker, Ending, Outcome, Site, Stop, Surroundings};
+use super::{Answer, Blocker, Ending, Errno, Outcome, Site, Stop, Surroundings};
 use crate::{Conntrack, Forks, Hook, HookPoint, Namespace, NfEvent, PacketState};
 
 /// Stages that one packet may pass in one namespace before it counts as looping.
@@ -68,6 +68,12 @@ pub(super) struct Walker<'a, 'f> {
     stages: usize,
     /// The packet as its sender made it.
     pub origin: Option<Packet>,
+    /// What goes back because of the first blocker.
+    pub answer: Option<Answer>,
+    /// What the sending process is told.
+    pub errno: Option<Errno>,
+    /// The bridge that the packet leaves through.
+    pub via_bridge: Option<IfIndex>,
 }
 
 impl<'a, 'f> Walker<'a, 'f> {
@@ -89,11 +95,30 @@ impl<'a, 'f> Walker<'a, 'f> {
             conditional,
             stages: 0,
             origin: None,
+            answer: None,
+            errno: None,
+            via_bridge: None,
         }
     }
 
+    fn is_port(&self, device: IfIndex) -> bool {
+        self.namespace.link(device).is_some_and(|link| link.controller.is_some())
+    }
+
     pub fn finish(self, ending: Ending) -> Outcome {
-        Outcome { origin: self.origin, steps: self.steps, blockers: self.blockers, ending }
+        let via_bridge = match &ending {
+            Ending::Sent { device, .. } => self.via_bridge.filter(|_| self.is_port(*device)),
+            _ => None,
+        };
+        Outcome {
+            origin: self.origin,
+            steps: self.steps,
+            blockers: self.blockers,
+            ending,
+            answer: self.answer,
+            errno: self.errno,
+            via_bridge,
+        }
     }
 
     /// Counts a stage; an error once the packet passed too many.
