@@ -69,8 +69,8 @@ pub(crate) enum Doubt {
     Rules(usize),
     /// A native base chain, by its place.
     Native(usize),
-    /// Which backend's rules come first.
-    Order,
+    /// Which of several base chains at one hook and priority runs first, by the place of the question.
+    Order(u32),
 }
 
 /// What the kernel keeps with a packet from hook to hook of one namespace: above all, which flow it belongs to

@@ -23,6 +23,7 @@ mod ipset;
 mod matches;
 mod native;
 mod nft;
+mod order;
 mod parse;
 mod result;
 mod run;
@@ -36,7 +37,7 @@ mod words;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use skoop_model::{Family, IfIndex, Link, NetfilterDumps, Packet, RouteKind, Unseen};
+use skoop_model::{Family, IfIndex, Link, MacAddr, NetfilterDumps, Packet, RouteKind, Unseen};
 
 pub use result::{HookResult, NfBlocker, NfEvent, NfEventKind, NfVerdict, RejectWith, RuleRef, RuleSource};
 
@@ -47,7 +48,7 @@ pub(crate) use traverse::Frame;
 use crate::{Conntrack, Forks, PacketState};
 use common::PacketKey;
 use compile::Compiled;
-use run::Run;
+use run::{Layer, Run};
 
 /// The five places where IP packets meet rules (`enum nf_inet_hooks`, `include/uapi/linux/netfilter.h`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -67,6 +68,17 @@ pub enum Hook {
 impl Hook {
     /// All hooks, by the kernel's number.
     pub const ALL: [Self; 5] = [Self::Prerouting, Self::Input, Self::Forward, Self::Output, Self::Postrouting];
+
+    /// The name in nftables: `prerouting`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Prerouting => "prerouting",
+            Self::Input => "input",
+            Self::Forward => "forward",
+            Self::Output => "output",
+            Self::Postrouting => "postrouting",
+        }
+    }
 
     /// The name of the built-in chain: `PREROUTING`.
     pub fn chain(self) -> &'static str {
@@ -93,6 +105,55 @@ pub struct HookPoint<'a> {
     pub in_port: Option<&'a Link>,
     /// Bridge port that a frame leaves by (`--physdev-out`).
     pub out_port: Option<&'a Link>,
+}
+
+/// The two places of a device where frames meet rules (`enum nf_dev_hooks`, `include/uapi/linux/netfilter.h`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum DeviceHook {
+    /// Before anything else looks at a frame that came in.
+    Ingress,
+    /// After everything else, before the queueing discipline of the device.
+    Egress,
+}
+
+impl DeviceHook {
+    /// The name in nftables: `ingress`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ingress => "ingress",
+            Self::Egress => "egress",
+        }
+    }
+}
+
+/// Where a frame meets the hook of a device.
+#[derive(Debug, Clone, Copy)]
+pub struct DevicePoint<'a> {
+    /// Hook.
+    pub hook: DeviceHook,
+    /// The device.
+    pub device: &'a Link,
+    /// Source MAC address of the frame, if it has one.
+    pub src_mac: Option<MacAddr>,
+    /// Destination MAC address of the frame, if it has one.
+    pub dst_mac: Option<MacAddr>,
+}
+
+/// Where a frame meets a hook of a bridge (`enum nf_br_hook_priorities`, `include/uapi/linux/netfilter_bridge.h`).
+#[derive(Debug, Clone, Copy)]
+pub struct BridgePoint<'a> {
+    /// Hook.
+    pub hook: Hook,
+    /// The bridge.
+    pub bridge: &'a Link,
+    /// Port that the frame came in by; none at OUTPUT and POSTROUTING.
+    pub in_port: Option<&'a Link>,
+    /// Port that it leaves by; none at PREROUTING and INPUT.
+    pub out_port: Option<&'a Link>,
+    /// Source MAC address of the frame.
+    pub src_mac: MacAddr,
+    /// Destination MAC address of the frame.
+    pub dst_mac: MacAddr,
 }
 
 /// What rules ask of the rest of the namespace.
@@ -138,9 +199,67 @@ impl Netfilter {
         env: &dyn NetfilterEnv,
         forks: &mut Forks,
     ) -> HookResult {
+        self.pass(Layer::Inet, at, packet, state, conntrack, env, forks)
+    }
+
+    /// Whether any chain looks at frames at this hook of the device: if not, [`Self::run_device`] does nothing.
+    pub fn has_device_chains(&self, hook: DeviceHook, device: &str) -> bool {
+        self.0.order.devices.iter().any(|(name, of, _)| *of == hook && **name == *device)
+    }
+
+    /// Passes a frame through a hook of a device: chains of the families netdev and inet. Like [`Self::run`].
+    pub fn run_device(
+        &self,
+        at: &DevicePoint<'_>,
+        packet: &mut Packet,
+        state: &mut PacketState,
+        conntrack: &mut Conntrack,
+        env: &dyn NetfilterEnv,
+        forks: &mut Forks,
+    ) -> HookResult {
+        let (hook, in_device, out_device) = match at.hook {
+            DeviceHook::Ingress => (Hook::Prerouting, Some(at.device), None),
+            // `nf_hook_egress`: the device stands as the one that the frame leaves by.
+            DeviceHook::Egress => (Hook::Postrouting, None, Some(at.device)),
+        };
+        let point = HookPoint { hook, in_device, out_device, in_port: None, out_port: None };
+        self.pass(Layer::Device(at), &point, packet, state, conntrack, env, forks)
+    }
+
+    /// Whether any chain of family bridge is there: if not, [`Self::run_bridge`] does nothing.
+    pub fn has_bridge_chains(&self) -> bool {
+        self.0.order.bridge.iter().any(|groups| !groups.is_empty())
+    }
+
+    /// Passes a frame through a hook of a bridge: chains of the family bridge. Like [`Self::run`].
+    pub fn run_bridge(
+        &self,
+        at: &BridgePoint<'_>,
+        packet: &mut Packet,
+        state: &mut PacketState,
+        conntrack: &mut Conntrack,
+        env: &dyn NetfilterEnv,
+        forks: &mut Forks,
+    ) -> HookResult {
+        let (in_device, out_device) = (at.in_port, at.out_port);
+        let point = HookPoint { hook: at.hook, in_device, out_device, in_port: None, out_port: None };
+        self.pass(Layer::Bridge(at), &point, packet, state, conntrack, env, forks)
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "what three public functions have in common")]
+    fn pass(
+        &self,
+        layer: Layer<'_>,
+        at: &HookPoint<'_>,
+        packet: &mut Packet,
+        state: &mut PacketState,
+        conntrack: &mut Conntrack,
+        env: &dyn NetfilterEnv,
+        forks: &mut Forks,
+    ) -> HookResult {
         let key = PacketKey::of(packet);
         let result = HookResult::default();
-        let mut run = Run { rules: &self.0, at, packet, state, conntrack, env, forks, result, key };
+        let mut run = Run { rules: &self.0, at, layer, packet, state, conntrack, env, forks, result, key };
         run.hook();
         run.result
     }

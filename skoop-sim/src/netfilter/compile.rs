@@ -13,16 +13,18 @@ use super::common::DevicePattern;
 use super::ipset::Sets;
 use super::matches::Match;
 use super::native::{self, NativeChain};
+use super::order::Order;
 use super::parse::{Line, LineKind, lines};
 use super::result::{RuleRef, RuleSource};
-use super::table::{Chain, Rule, RuleId, Ruleset, Span, Table, TableKind};
+use super::table::{Base, BaseHook, BaseKind, Chain, Rule, RuleId, Span, Table, TableKind};
 use super::targets::Target;
 use super::words::Word;
 
 /// All rules of a namespace.
 #[derive(Debug, Default)]
 pub(crate) struct Compiled {
-    pub rulesets: Vec<Ruleset>,
+    pub tables: Vec<Table>,
+    pub order: Order,
     /// Native base chains that may change a packet's fate.
     pub natives: Vec<NativeChain>,
     pub sets: Sets,
@@ -45,45 +47,63 @@ impl Compiled {
     pub(super) fn new(dumps: &NetfilterDumps) -> Self {
         let mut compiled = Self::default();
         let mut incompatible = Vec::new();
-        for (place, family) in Family::ALL.into_iter().enumerate() {
+        for family in Family::ALL {
             for backend in [Backend::Legacy, Backend::Nft] {
                 let mut notes = Notes::default();
                 match dumps.iptables(backend, family).get() {
-                    Ok(text) => compiled.rulesets.extend(compile(backend, family, text, &mut notes)),
+                    Ok(text) => compile(backend, family, text, &mut compiled.tables, &mut notes),
                     Err(why) => {
                         let unseen = Unseen { what: dump_name(backend, family), why: why.to_string(), matters: false };
                         notes.unseen.push(unseen);
                     }
                 }
-                incompatible.extend(notes.incompatible.into_iter().map(|table| (family, table)));
-                compiled.problems.extend(notes.unseen.iter().cloned().chain(notes.problems));
-                if let Some(unseen) = compiled.unseen.get_mut(place) {
-                    unseen.extend(notes.unseen);
-                }
+                incompatible.extend(notes.incompatible.drain(..).map(|table| (family, table)));
+                compiled.note(notes, &[family]);
             }
         }
-        let owned = |family: Family, table: &str| {
-            let nft = compiled.rulesets.iter().find(|rules| rules.backend == Backend::Nft && rules.family == family);
-            let kind = TableKind::from_name(table);
-            let dumped = nft.zip(kind).is_some_and(|(rules, kind)| rules.table(kind).is_some());
-            dumped && !incompatible.iter().any(|(of, name)| *of == family && name == table)
+        let owned = |family: Family, name: &str| {
+            let is = |table: &Table| {
+                table.source == RuleSource::Iptables(Backend::Nft)
+                    && table.family.only() == Some(family)
+                    && *table.name == *name
+            };
+            compiled.tables.iter().any(is) && !incompatible.iter().any(|(of, table)| *of == family && *table == name)
         };
         let native = native::read(&dumps.nft_json, owned);
         compiled.natives = native.chains;
-        for unseen in native.unseen {
-            compiled.problems.push(unseen.clone());
-            compiled.unseen.iter_mut().for_each(|of_family| of_family.push(unseen.clone()));
-        }
+        compiled.note(Notes { unseen: native.unseen, ..Notes::default() }, &Family::ALL);
         compiled.sets = Sets::read(&dumps.ipset, &mut compiled.problems);
+        let owners = dumps.hooks.get().map(Vec::as_slice).unwrap_or_default();
+        let nat = Family::ALL.map(|family| compiled.has_nat(family));
+        compiled.order = Order::of(&compiled.tables, owners, nat);
         compiled
     }
 
-    pub(super) fn rule_ref(&self, id: RuleId) -> RuleRef {
-        let found = self.rulesets.get(usize::from(id.ruleset)).and_then(|rules| {
-            let rule = rules.table(id.table)?.rule(id.rule)?;
-            Some(rules.rule_ref(id.table, rule))
-        });
-        found.unwrap_or_else(|| unseen_ref(Family::V4, "a rule of another snapshot".to_owned()))
+    fn note(&mut self, notes: Notes, families: &[Family]) {
+        self.problems.extend(notes.unseen.iter().cloned().chain(notes.problems));
+        for (place, _) in Family::ALL.iter().enumerate().filter(|(_, family)| families.contains(family)) {
+            if let Some(unseen) = self.unseen.get_mut(place) {
+                unseen.extend(notes.unseen.iter().cloned());
+            }
+        }
+    }
+
+    /// Whether NAT is at work: from the first nat chain of the family on, and where that is not known.
+    fn has_nat(&self, family: Family) -> bool {
+        let place = usize::from(family == Family::V6);
+        let concerns = |table: &&Table| table.family.only().is_none_or(|only| only == family);
+        let mut bases = self.tables.iter().filter(concerns).flat_map(|table| &table.bases);
+        self.unseen.get(place).is_some_and(|unseen| !unseen.is_empty()) || bases.any(|base| base.kind == BaseKind::Nat)
+    }
+
+    pub(super) fn table(&self, table: u32) -> Option<&Table> {
+        self.tables.get(usize::try_from(table).ok()?)
+    }
+
+    /// A rule of a table for both families is told as one of `family`.
+    pub(super) fn rule_ref(&self, id: RuleId, family: Family) -> RuleRef {
+        let found = self.table(id.table).and_then(|table| table.rule_ref(id.rule, family));
+        found.unwrap_or_else(|| unseen_ref(family, "a rule of another snapshot".to_owned()))
     }
 }
 
@@ -95,6 +115,7 @@ pub(super) fn unseen_ref(family: Family, text: String) -> RuleRef {
         table: String::new(),
         chain: String::new(),
         line: 0,
+        handle: None,
         text,
         comment: None,
     }
@@ -105,15 +126,16 @@ fn dump_name(backend: Backend, family: Family) -> String {
     format!("rules of iptables-{backend} for {family}")
 }
 
-/// Compiles one dump; none if it has no table at all.
-fn compile(backend: Backend, family: Family, text: &str, notes: &mut Notes) -> Option<Ruleset> {
+/// Compiles one dump.
+fn compile(backend: Backend, family: Family, text: &str, tables: &mut Vec<Table>, notes: &mut Notes) {
     let name = dump_name(backend, family);
-    let mut ruleset = Ruleset { backend, family, text: Arc::from(text), tables: Default::default() };
     if u32::try_from(text.len()).is_err() {
         let why = "the dump is 4 GiB or longer".to_owned();
         notes.unseen.push(Unseen { what: name, why, matters: false });
-        return None;
+        return;
     }
+    let first = tables.len();
+    let mut closed = Closed { backend, family, text: Arc::from(text), tables, first };
     let mut builder: Option<(TableKind, Builder<'_>)> = None;
     for line in lines(text) {
         match (line.kind, builder.as_mut()) {
@@ -121,13 +143,13 @@ fn compile(backend: Backend, family: Family, text: &str, notes: &mut Notes) -> O
                 if open.is_some() {
                     notes.cut(&name, line.number);
                 }
-                close(&mut ruleset, builder.take(), notes);
+                closed.close(builder.take(), notes);
                 builder = TableKind::from_name(table).map(|kind| (kind, Builder::new(family)));
                 if builder.is_none() {
                     notes.garbage(&name, &line);
                 }
             }
-            (LineKind::Commit, _) => close(&mut ruleset, builder.take(), notes),
+            (LineKind::Commit, _) => closed.close(builder.take(), notes),
             (LineKind::Chain { name: chain, policy }, Some((kind, table))) => table.chain(*kind, chain, policy, &line),
             (LineKind::Rule, Some((_, table))) => {
                 if table.rule(&line).is_none() {
@@ -141,15 +163,29 @@ fn compile(backend: Backend, family: Family, text: &str, notes: &mut Notes) -> O
     if builder.is_some() {
         notes.cut(&name, u32::try_from(text.lines().count()).unwrap_or(u32::MAX));
     }
-    close(&mut ruleset, builder.take(), notes);
-    Some(ruleset)
+    closed.close(builder.take(), notes);
 }
 
-fn close(ruleset: &mut Ruleset, builder: Option<(TableKind, Builder<'_>)>, notes: &mut Notes) {
-    if let Some((kind, builder)) = builder
-        && let Some(place) = ruleset.tables.get_mut(kind as usize)
-    {
-        *place = Some(builder.finish(ruleset.backend, kind, notes));
+/// The tables of one dump that were read to their end.
+struct Closed<'t> {
+    backend: Backend,
+    family: Family,
+    text: Arc<str>,
+    tables: &'t mut Vec<Table>,
+    /// The first table of the dump.
+    first: usize,
+}
+
+impl Closed<'_> {
+    /// Takes a table in; one that the dump holds twice counts as it stands there last.
+    fn close(&mut self, builder: Option<(TableKind, Builder<'_>)>, notes: &mut Notes) {
+        let Some((kind, builder)) = builder else { return };
+        let table = builder.finish(self.backend, kind, Arc::clone(&self.text), notes);
+        let mut known = self.tables.iter_mut().skip(self.first);
+        match known.find(|known| known.name == table.name && known.family.only() == Some(self.family)) {
+            Some(known) => *known = table,
+            None => self.tables.push(table),
+        }
     }
 }
 
@@ -175,7 +211,7 @@ pub(super) struct Builder<'t> {
     family: Family,
     chains: Vec<Chain>,
     names: HashMap<&'t str, u32>,
-    base: [Option<u32>; 5],
+    bases: Vec<Base>,
     /// Rules with their chains.
     rules: Vec<(u32, Rule)>,
     matches: Vec<Match>,
@@ -194,7 +230,7 @@ impl<'t> Builder<'t> {
             family,
             chains: Vec::new(),
             names: HashMap::new(),
-            base: [None; 5],
+            bases: Vec::new(),
             rules: Vec::new(),
             matches: Vec::new(),
             targets: Vec::new(),
@@ -215,9 +251,10 @@ impl<'t> Builder<'t> {
         }
         let hook = Hook::ALL.into_iter().find(|hook| hook.chain() == name);
         if let Some(hook) = hook.filter(|hook| kind.hooks().contains(hook))
-            && let Some(base) = self.base.get_mut(hook as usize)
+            && !self.bases.iter().any(|base| base.chain == id)
         {
-            *base = Some(id);
+            let (base, priority) = kind.base(hook);
+            self.bases.push(Base { chain: id, kind: base, hook: BaseHook::Inet(hook), priority });
         }
     }
 
@@ -247,8 +284,8 @@ impl<'t> Builder<'t> {
         })
     }
 
-    fn finish(self, backend: Backend, kind: TableKind, notes: &mut Notes) -> Table {
-        finish::finish(self, backend, kind, notes)
+    fn finish(self, backend: Backend, kind: TableKind, text: Arc<str>, notes: &mut Notes) -> Table {
+        finish::finish(self, backend, kind, text, notes)
     }
 }
 

@@ -78,6 +78,8 @@ pub struct RuleRef {
     pub chain: String,
     /// Line in the dump, from 1; 0 where there is none.
     pub line: usize,
+    /// Handle in the kernel, for rules of nftables where it was told.
+    pub handle: Option<u64>,
     /// The line of the dump, without counters.
     pub text: String,
     /// What `-m comment` says.

@@ -10,7 +10,7 @@ use super::ipset::Sets;
 use super::result::{HookResult, NfBlocker, NfEvent, NfEventKind, NfVerdict, RuleRef};
 use super::table::RuleId;
 use super::targets::Effect;
-use super::{HookPoint, NetfilterEnv};
+use super::{BridgePoint, DevicePoint, HookPoint, NetfilterEnv};
 use crate::conntrack::{Manip, NatRange, Tracking};
 use crate::{Conntrack, Forks, PacketState};
 
@@ -21,6 +21,7 @@ const MAX_ADDRESSES: u128 = 64;
 pub(crate) struct Run<'r> {
     pub rules: &'r Compiled,
     pub at: &'r HookPoint<'r>,
+    pub layer: Layer<'r>,
     pub packet: &'r mut Packet,
     pub state: &'r mut PacketState,
     pub conntrack: &'r mut Conntrack,
@@ -29,6 +30,15 @@ pub(crate) struct Run<'r> {
     pub result: HookResult,
     /// What rules compare most; always that of `packet`.
     pub key: PacketKey,
+}
+
+/// Whose hook it is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Layer<'r> {
+    /// That of an address family.
+    Inet,
+    Bridge(&'r BridgePoint<'r>),
+    Device(&'r DevicePoint<'r>),
 }
 
 /// What is unknown about a rule.
@@ -167,6 +177,6 @@ impl Run<'_> {
 
     /// A rule as it stands in its dump.
     pub(super) fn rule_ref(&self, id: RuleId) -> RuleRef {
-        self.rules.rule_ref(id)
+        self.rules.rule_ref(id, self.packet.family())
     }
 }

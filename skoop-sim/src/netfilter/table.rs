@@ -1,25 +1,24 @@
-//! Compiled rules of one dump.
+//! Compiled tables: iptables of both backends and native nftables in one shape.
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use skoop_model::{Backend, Family};
+use skoop_model::Family;
 
-use super::Hook;
 use super::common::{Common, DevicePattern};
 use super::index::Index;
 use super::matches::Match;
+use super::nft::ast::TableFamily;
 use super::result::{RuleRef, RuleSource};
 use super::targets::Target;
 use super::words::Words;
+use super::{DeviceHook, Hook};
 
 /// A rule in the whole of a namespace's rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct RuleId {
-    /// Dump, by its place.
-    pub ruleset: u8,
-    /// Table.
-    pub table: TableKind,
+    /// Table, by its place.
+    pub table: u32,
     /// Rule, by its place in the table.
     pub rule: u32,
 }
@@ -51,6 +50,19 @@ impl TableKind {
         Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
 
+    /// Its type and its priority at a hook (`enum nf_ip_hook_priorities`, `include/uapi/linux/netfilter_ipv4.h`).
+    pub(crate) fn base(self, hook: Hook) -> (BaseKind, i32) {
+        match (self, hook) {
+            (Self::Raw, _) => (BaseKind::Filter, -300),
+            (Self::Mangle, Hook::Output) => (BaseKind::Route, -150),
+            (Self::Mangle, _) => (BaseKind::Filter, -150),
+            (Self::Nat, Hook::Prerouting | Hook::Output) => (BaseKind::Nat, -100),
+            (Self::Nat, _) => (BaseKind::Nat, 100),
+            (Self::Filter, _) => (BaseKind::Filter, 0),
+            (Self::Security, _) => (BaseKind::Filter, 50),
+        }
+    }
+
     /// Hooks at which the table has a base chain (`valid_hooks` of each table in net/ipv4/netfilter/).
     pub(crate) fn hooks(self) -> &'static [Hook] {
         match self {
@@ -62,28 +74,48 @@ impl TableKind {
     }
 }
 
-/// One dump, compiled.
-#[derive(Debug)]
-pub(crate) struct Ruleset {
-    pub backend: Backend,
-    pub family: Family,
-    pub text: Arc<str>,
-    /// By [`TableKind`].
-    pub tables: [Option<Table>; 5],
-}
-
 /// One table.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Table {
+    pub source: RuleSource,
+    pub family: TableFamily,
+    pub name: Box<str>,
+    /// What the places of rules and chains lead into.
+    pub text: Arc<str>,
     pub chains: Vec<Chain>,
-    /// Base chains, by [`Hook`].
-    pub base: [Option<u32>; 5],
+    pub bases: Vec<Base>,
     /// Rules, those of a chain side by side.
     pub rules: Vec<Rule>,
     pub matches: Vec<Match>,
     pub targets: Vec<Target>,
     /// Device patterns; the first one is "any".
     pub devices: Vec<DevicePattern>,
+}
+
+/// What makes a chain a base chain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Base {
+    pub chain: u32,
+    pub kind: BaseKind,
+    pub hook: BaseHook,
+    pub priority: i32,
+}
+
+/// Types of base chains.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum BaseKind {
+    Filter,
+    Nat,
+    /// A change of address, mark or TOS at OUTPUT asks for another route.
+    Route,
+}
+
+/// Where a base chain hangs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum BaseHook {
+    Inet(Hook),
+    /// At these devices.
+    Device(DeviceHook, Vec<Box<str>>),
 }
 
 /// One chain.
@@ -126,6 +158,8 @@ pub(crate) struct Rule {
     /// No packet fares differently whether it matches or not.
     pub harmless: bool,
     pub source: Span,
+    /// Handle in the kernel; 0 where it is not known.
+    pub handle: u32,
 }
 
 /// What a rule does with what it matches.
@@ -144,40 +178,50 @@ pub(crate) enum Verdict {
     Target(u32),
 }
 
-impl Ruleset {
-    pub(crate) fn table(&self, kind: TableKind) -> Option<&Table> {
-        self.tables.get(kind as usize)?.as_ref()
-    }
-
-    /// A rule as it stands in the dump.
-    pub(crate) fn rule_ref(&self, kind: TableKind, rule: &Rule) -> RuleRef {
-        let text = self.line(rule.source);
-        let mut words = Words::new(text);
-        let chain = words.nth(1).map(|word| word.text.into_owned()).unwrap_or_default();
-        let comment = comment(words).map(Cow::into_owned);
-        self.reference(kind, chain, rule.source, comment)
+impl Table {
+    /// A rule as it stands in the dump. Rules of tables for both families are told as those of `family`.
+    pub(crate) fn rule_ref(&self, number: u32, family: Family) -> Option<RuleRef> {
+        let rule = self.rule(number)?;
+        let comment = self.comment(rule.source).map(Cow::into_owned);
+        let chain = self.chain_of(number).map(|chain| chain.name.to_string()).unwrap_or_default();
+        let handle = (rule.handle != 0).then_some(u64::from(rule.handle));
+        Some(RuleRef { handle, comment, ..self.reference(chain, rule.source, family) })
     }
 
     /// What people call a rule: its comment, or all of it.
     pub(crate) fn label(&self, rule: &Rule) -> Cow<'_, str> {
-        let text = self.line(rule.source);
-        comment(Words::new(text)).unwrap_or(Cow::Borrowed(text))
+        self.comment(rule.source).unwrap_or(Cow::Borrowed(self.line(rule.source)))
     }
 
     /// A base chain as it is declared in the dump.
-    pub(crate) fn policy_ref(&self, kind: TableKind, chain: &Chain) -> RuleRef {
-        self.reference(kind, chain.name.to_string(), chain.declared, None)
+    pub(crate) fn policy_ref(&self, chain: &Chain, family: Family) -> RuleRef {
+        self.reference(chain.name.to_string(), chain.declared, family)
     }
 
-    fn reference(&self, kind: TableKind, chain: String, span: Span, comment: Option<String>) -> RuleRef {
+    fn reference(&self, chain: String, span: Span, family: Family) -> RuleRef {
         RuleRef {
-            source: RuleSource::Iptables(self.backend),
-            family: self.family,
-            table: kind.name().to_owned(),
+            source: self.source,
+            family: self.family.only().unwrap_or(family),
+            table: match self.source {
+                RuleSource::Nftables => format!("{} {}", self.family, self.name),
+                RuleSource::Iptables(_) | RuleSource::Unseen => self.name.to_string(),
+            },
             chain,
             line: usize::try_from(span.line).unwrap_or_default(),
+            handle: None,
             text: self.line(span).to_owned(),
-            comment,
+            comment: None,
+        }
+    }
+
+    /// What people call the table: `iptables-legacy table nat`, `nftables table inet firewall`.
+    pub(crate) fn title(&self) -> String {
+        match self.source {
+            RuleSource::Iptables(backend) => {
+                let tool = if self.family == TableFamily::Ip6 { "ip6tables" } else { "iptables" };
+                format!("{tool}-{backend} table {}", self.name)
+            }
+            RuleSource::Nftables | RuleSource::Unseen => format!("nftables table {} {}", self.family, self.name),
         }
     }
 
@@ -186,20 +230,34 @@ impl Ruleset {
         let length = usize::try_from(span.length).unwrap_or(usize::MAX);
         self.text.get(start..start.saturating_add(length)).unwrap_or_default()
     }
-}
 
-impl Table {
+    /// The comment of a rule: the value of `--comment` in iptables, of the last `comment` in nftables.
+    fn comment(&self, span: Span) -> Option<Cow<'_, str>> {
+        let mut words = Words::new(self.line(span));
+        if matches!(self.source, RuleSource::Iptables(_)) {
+            return words.find(|word| word.is("--comment")).and_then(|_| words.next()).map(|word| word.text);
+        }
+        let mut found = None;
+        while let Some(word) = words.next() {
+            if word.is("comment") {
+                found = words.next().map(|word| word.text);
+            }
+        }
+        found
+    }
+
+    /// The chain that a rule stands in. Chains follow each other as their rules do.
+    fn chain_of(&self, rule: u32) -> Option<&Chain> {
+        let behind = self.chains.partition_point(|chain| chain.rules.0 <= rule);
+        self.chains.get(..behind)?.iter().rev().find(|chain| chain.rules.1 > rule)
+    }
+
     pub(crate) fn rule(&self, rule: u32) -> Option<&Rule> {
         self.rules.get(usize::try_from(rule).ok()?)
     }
 
     pub(crate) fn chain(&self, chain: u32) -> Option<&Chain> {
         self.chains.get(usize::try_from(chain).ok()?)
-    }
-
-    pub(crate) fn base_chain(&self, hook: Hook) -> Option<(u32, &Chain)> {
-        let id = (*self.base.get(hook as usize)?)?;
-        Some((id, self.chain(id)?))
     }
 
     /// Matches of a rule beyond the common ones.
@@ -220,9 +278,4 @@ impl Table {
         let index = usize::try_from(pattern).unwrap_or(usize::MAX);
         self.devices.get(index).is_none_or(|pattern| pattern.matches(device) != inverted)
     }
-}
-
-/// The value of `--comment`.
-fn comment(mut words: Words<'_>) -> Option<Cow<'_, str>> {
-    words.find(|word| word.is("--comment")).and_then(|_| words.next()).map(|word| word.text)
 }

@@ -3,7 +3,7 @@
 use super::index::Cursor;
 use super::result::NfVerdict;
 use super::run::{RuleDoubt, Run};
-use super::table::{Chain, Rule, RuleId, Table, TableKind, Verdict};
+use super::table::{Chain, Rule, RuleId, Table, Verdict};
 use super::targets::Effect;
 use crate::Tri;
 
@@ -22,21 +22,18 @@ enum Flow {
 }
 
 impl Run<'_> {
-    /// Traverses the base chain of a table at this hook. A drop is recorded, then the chain is left as with ACCEPT.
-    pub(super) fn traverse(&mut self, ruleset: u8, kind: TableKind) {
-        let Some(rules) = self.rules.rulesets.get(usize::from(ruleset)) else { return };
-        let Some(table) = rules.table(kind) else { return };
-        let Some((base, chain)) = table.base_chain(self.at.hook) else { return };
-        if chain.harmless && !chain.drops {
-            return;
-        }
+    /// Traverses a base chain. A drop is recorded, then the chain is left as with ACCEPT.
+    pub(super) fn traverse(&mut self, place: u32, base: u32) {
+        let rules = self.rules;
+        let Some(table) = rules.table(place) else { return };
+        let Some(chain) = table.chain(base) else { return };
         let mut frames = std::mem::take(&mut self.state.frames);
         frames.clear();
         frames.push(self.enter(base, chain));
-        let decided = self.walk_chains(table, RuleId { ruleset, table: kind, rule: 0 }, &mut frames);
+        let decided = self.walk_chains(table, RuleId { table: place, rule: 0 }, &mut frames);
         self.state.frames = frames;
         if !decided && chain.drops {
-            let by = rules.policy_ref(kind, chain);
+            let by = table.policy_ref(chain, self.packet.family());
             self.block(NfVerdict::Drop, by, None);
             if let Some(blocker) = self.result.blockers.last_mut() {
                 blocker.by_policy = true;
@@ -140,16 +137,15 @@ impl Run<'_> {
                 return false;
             }
         }
-        !rule.chance || self.draw(table, rule, id)
+        !rule.chance || self.draw(table, rule)
     }
 
-    fn draw(&mut self, table: &Table, rule: &Rule, id: RuleId) -> bool {
+    fn draw(&mut self, table: &Table, rule: &Rule) -> bool {
         let probability: f64 = table.matches_of(rule).iter().filter_map(super::matches::Match::chance).product();
         if probability >= 1.0 || probability <= 0.0 {
             return probability >= 1.0;
         }
-        let rules = self.rules;
-        let name = rules.rulesets.get(usize::from(id.ruleset)).map(|rules| rules.label(rule)).unwrap_or_default();
+        let name = table.label(rule);
         let label = |option| if option == 0 { name.into_owned() } else { format!("not {name}") };
         self.forks.random(&[probability, 1.0 - probability], label) == 0
     }

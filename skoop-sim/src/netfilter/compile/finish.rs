@@ -1,14 +1,24 @@
 //! The last steps of compiling a table: rules by chain, loops broken, harmless chains found, long chains indexed.
 
+use std::sync::Arc;
+
 use skoop_model::{Backend, Unseen};
 
 use super::{Builder, Notes, dump_name, place};
 use crate::netfilter::index::Index;
 use crate::netfilter::matches::Match;
+use crate::netfilter::result::RuleSource;
 use crate::netfilter::table::{Rule, Table, TableKind, Verdict};
 use crate::netfilter::targets::Target;
 
-pub(super) fn finish(builder: Builder<'_>, backend: Backend, kind: TableKind, notes: &mut Notes) -> Table {
+/// Makes a table of what was read.
+pub(super) fn finish(
+    builder: Builder<'_>,
+    backend: Backend,
+    kind: TableKind,
+    text: Arc<str>,
+    notes: &mut Notes,
+) -> Table {
     for (reason, (count, line)) in sorted(&builder) {
         let what = format!(
             "{}, table {}: {count} rule(s), first in line {line}",
@@ -17,7 +27,7 @@ pub(super) fn finish(builder: Builder<'_>, backend: Backend, kind: TableKind, no
         );
         notes.problems.push(Unseen { what, why: reason, matters: false });
     }
-    let Builder { family, mut chains, base, mut rules, matches, targets, devices, .. } = builder;
+    let Builder { family, mut chains, bases, mut rules, matches, targets, devices, .. } = builder;
     rules.sort_by_key(|(chain, _)| *chain);
     let mut next = 0;
     for (id, chain) in chains.iter_mut().enumerate() {
@@ -27,7 +37,18 @@ pub(super) fn finish(builder: Builder<'_>, backend: Backend, kind: TableKind, no
         next += count;
     }
     let rules = rules.into_iter().map(|(_, rule)| rule).collect();
-    let mut table = Table { chains, base, rules, matches, targets, devices };
+    let mut table = Table {
+        source: RuleSource::Iptables(backend),
+        family: family.into(),
+        name: kind.name().into(),
+        text,
+        chains,
+        bases,
+        rules,
+        matches,
+        targets,
+        devices,
+    };
     Visits::new(&table).run(&mut table);
     for chain in &mut table.chains {
         let (start, end) = (index(chain.rules.0), index(chain.rules.1));

@@ -74,6 +74,7 @@ impl<'t> Builder<'t> {
             chance: matches.iter().any(|matcher| matcher.chance().is_some()),
             harmless: false,
             source: span(line),
+            handle: 0,
         };
         for matcher in &matches {
             if let Match::Opaque(reason) = matcher {

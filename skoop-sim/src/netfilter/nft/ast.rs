@@ -3,9 +3,11 @@
 //! Names follow libnftables-json(5). Nothing is resolved here: chains, sets and objects are named, symbolic constants of the text
 //! form are turned into the numbers or strings of the JSON form, so that both readers give the same tree for the same ruleset.
 
+use std::fmt;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
+use skoop_model::Family;
 
 /// All tables of a namespace, in the order of the dump.
 #[derive(Debug, Default)]
@@ -31,6 +33,35 @@ pub(crate) enum TableFamily {
     Arp,
     Bridge,
     Netdev,
+}
+
+impl TableFamily {
+    /// The family of addresses, if the table sees only one.
+    pub(crate) fn only(self) -> Option<Family> {
+        match self {
+            Self::Ip => Some(Family::V4),
+            Self::Ip6 => Some(Family::V6),
+            Self::Inet | Self::Arp | Self::Bridge | Self::Netdev => None,
+        }
+    }
+
+    /// The name by which `nft` calls it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Ip => "ip",
+            Self::Ip6 => "ip6",
+            Self::Inet => "inet",
+            Self::Arp => "arp",
+            Self::Bridge => "bridge",
+            Self::Netdev => "netdev",
+        }
+    }
+}
+
+impl fmt::Display for TableFamily {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
 }
 
 /// One table.
