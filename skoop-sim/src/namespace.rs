@@ -3,7 +3,10 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use skoop_model::{Family, IfIndex, Link, LinkKind, NamespaceSnapshot, Packet, Protocol, Route, RouteKind, Transport};
+use skoop_model::{
+    Family, FdbEntry, IfIndex, Link, LinkKind, MacAddr, NamespaceSnapshot, Neighbour, Packet, Protocol, Route,
+    RouteKind, Transport,
+};
 
 use crate::{Fib, Flow, Forks, Lookup, Netfilter, NetfilterEnv};
 
@@ -14,6 +17,10 @@ pub struct Namespace {
     fib: Fib,
     netfilter: Netfilter,
     links: HashMap<IfIndex, usize>,
+    /// Places of neighbour entries, the first one of each device and address.
+    neighbours: HashMap<(IfIndex, IpAddr), usize>,
+    /// Places of forwarding entries by MAC address, in the order of the snapshot.
+    fdb: HashMap<MacAddr, Vec<usize>>,
 }
 
 impl Namespace {
@@ -23,7 +30,16 @@ impl Namespace {
         let netfilter = Netfilter::compile(&snapshot.netfilter);
         let links =
             snapshot.links.elements().iter().enumerate().map(|(position, link)| (link.index, position)).collect();
-        Self { snapshot, fib, netfilter, links }
+        let mut neighbours = HashMap::new();
+        let entries = snapshot.neighbours.elements().iter().enumerate();
+        for (position, entry) in entries.filter(|(_, entry)| !entry.proxy) {
+            neighbours.entry((entry.link, entry.address)).or_insert(position);
+        }
+        let mut fdb: HashMap<MacAddr, Vec<usize>> = HashMap::new();
+        for (position, entry) in snapshot.fdb.elements().iter().enumerate() {
+            fdb.entry(entry.mac).or_default().push(position);
+        }
+        Self { snapshot, fib, netfilter, links, neighbours, fdb }
     }
 
     /// The state that it was built from.
@@ -44,6 +60,17 @@ impl Namespace {
     /// The device with this index.
     pub fn link(&self, index: IfIndex) -> Option<&Link> {
         self.snapshot.links.elements().get(*self.links.get(&index)?)
+    }
+
+    /// The entry for a neighbour, proxy entries apart.
+    pub fn neighbour(&self, link: IfIndex, address: IpAddr) -> Option<&Neighbour> {
+        self.snapshot.neighbours.elements().get(*self.neighbours.get(&(link, address))?)
+    }
+
+    /// Forwarding entries for a MAC address, of all bridges and tunnels.
+    pub fn fdb_entries(&self, mac: MacAddr) -> impl Iterator<Item = &FdbEntry> {
+        let entries = self.snapshot.fdb.elements();
+        self.fdb.get(&mac).into_iter().flatten().filter_map(|position| entries.get(*position))
     }
 
     /// Name of a device, or `ifN` for one that is not in the snapshot.

@@ -8,6 +8,7 @@ use super::{Ending, Stop};
 use crate::{Flow, Hook, Lookup};
 
 /// Where a bridge sends a frame.
+#[derive(Clone, Copy)]
 enum Way {
     /// Up, to the bridge's own device.
     Up,
@@ -17,7 +18,18 @@ enum Way {
     Nobody,
 }
 
-impl Walker<'_, '_> {
+/// Why a bridge sends a frame there.
+#[derive(Clone, Copy)]
+enum Because<'a> {
+    /// It is the bridge's own address.
+    Own,
+    /// An entry says so.
+    Entry(&'a FdbEntry),
+    /// It is flooded.
+    Unknown,
+}
+
+impl<'a> Walker<'a, '_> {
     /// A frame comes in by a port (`br_handle_frame`, `net/bridge/br_input.c`).
     pub(super) fn bridge_input(&mut self, bridge: &Link, port: &Link, mut skb: Skb) -> Result<Ending, Ending> {
         self.port_forwards(port, &skb)?;
@@ -39,15 +51,17 @@ impl Walker<'_, '_> {
                 self.bridged_dnat(bridge, &mut skb);
             }
         }
-        let (way, by) = self.bridge_way(bridge, Some(port), skb.dst_mac);
+        let (way, because) = self.bridge_way(bridge, Some(port), skb.dst_mac);
         match way {
             Way::Up => {
-                let decision = format!("up to {}", bridge.name);
-                self.pass(Stage::Bridge, Some(bridge.index), &skb.packet, decision, by);
+                self.pass(Stage::Bridge, Some(bridge.index), &skb.packet, |walker| {
+                    (format!("up to {}", bridge.name), walker.fdb_evidence(bridge, skb.dst_mac, way, because))
+                });
                 self.ip_input(bridge, skb)
             }
-            Way::Port(out) => self.bridge_forward(bridge, port, out, skb, by),
+            Way::Port(out) => self.bridge_forward(bridge, port, out, skb, because),
             Way::Nobody => {
+                let by = self.fdb_evidence(bridge, skb.dst_mac, way, because);
                 let stop = Stop::BridgeNobody { mac: skb.dst_mac };
                 Err(self.stop(Stage::Bridge, Some(bridge.index), &skb.packet, stop, by))
             }
@@ -88,15 +102,17 @@ impl Walker<'_, '_> {
         port: &Link,
         out: IfIndex,
         mut skb: Skb,
-        by: Evidence,
+        because: Because<'_>,
     ) -> Result<Ending, Ending> {
         let Some(out) = self.namespace.link(out) else {
             return Err(self.unknown(format!("bridge port {out}"), "the device is not in the snapshot"));
         };
         self.may_cross(bridge, port, out, &skb);
         self.port_forwards(out, &skb)?;
-        let decision = format!("bridged to port {}", out.name);
-        self.pass(Stage::Bridge, Some(bridge.index), &skb.packet, decision, by);
+        self.pass(Stage::Bridge, Some(bridge.index), &skb.packet, |walker| {
+            let by = walker.fdb_evidence(bridge, skb.dst_mac, Way::Port(out.index), because);
+            (format!("bridged to port {}", out.name), by)
+        });
         if self.calls_iptables(bridge, skb.packet.family()) {
             let devices = Devices {
                 input: Some(bridge.index),
@@ -136,18 +152,21 @@ impl Walker<'_, '_> {
     /// The bridge's own device sends (`br_dev_xmit`, `net/bridge/br_device.c`).
     pub(super) fn bridge_output(&mut self, bridge: &Link, skb: Skb) -> Result<Ending, Ending> {
         self.enter(&skb, Some(bridge.index))?;
-        let (way, by) = self.bridge_way(bridge, None, skb.dst_mac);
+        let (way, because) = self.bridge_way(bridge, None, skb.dst_mac);
         match way {
             Way::Port(out) => {
                 let Some(out) = self.namespace.link(out) else {
                     return Err(self.unknown(format!("bridge port {out}"), "the device is not in the snapshot"));
                 };
                 self.port_forwards(out, &skb)?;
-                let decision = format!("bridged to port {}", out.name);
-                self.pass(Stage::Bridge, Some(bridge.index), &skb.packet, decision, by);
+                self.pass(Stage::Bridge, Some(bridge.index), &skb.packet, |walker| {
+                    let by = walker.fdb_evidence(bridge, skb.dst_mac, way, because);
+                    (format!("bridged to port {}", out.name), by)
+                });
                 self.leave_by_port(out, skb)
             }
             Way::Up | Way::Nobody => {
+                let by = self.fdb_evidence(bridge, skb.dst_mac, way, because);
                 let stop = Stop::BridgeNobody { mac: skb.dst_mac };
                 Err(self.stop(Stage::Bridge, Some(bridge.index), &skb.packet, stop, by))
             }
@@ -155,19 +174,17 @@ impl Walker<'_, '_> {
     }
 
     /// Where the bridge sends a frame for `mac`: by its FDB, else by flooding to whoever takes it.
-    fn bridge_way(&self, bridge: &Link, from: Option<&Link>, mac: MacAddr) -> (Way, Evidence) {
-        let entries = self.namespace.snapshot().fdb.elements();
-        let known = entries.iter().filter(|entry| entry.mac == mac).find(|entry| {
+    fn bridge_way(&self, bridge: &Link, from: Option<&Link>, mac: MacAddr) -> (Way, Because<'a>) {
+        let known = self.namespace.fdb_entries(mac).find(|entry| {
             let on_bridge = entry.controller == Some(bridge.index) || entry.link == bridge.index;
             on_bridge && entry.vlan.is_none_or(|_| !is_filtering(bridge))
         });
         if mac == bridge.mac.unwrap_or_default() || known.is_some_and(|entry| entry.local) {
-            return (Way::Up, Evidence::new("fdb", format!("{mac} dev {} permanent", bridge.name)));
+            return (Way::Up, Because::Own);
         }
         if let Some(entry) = known {
-            return (Way::Port(entry.link), Evidence::new("fdb", self.fdb_text(entry)));
+            return (Way::Port(entry.link), Because::Entry(entry));
         }
-        let missing = Evidence::new("missing", format!("no forwarding entry for {mac} on {}", bridge.name));
         let floods = |port: &&Link| {
             let settings = port.bridge_port.as_ref();
             Some(port.index) != from.map(|from| from.index)
@@ -176,9 +193,17 @@ impl Walker<'_, '_> {
         };
         let taker =
             self.namespace.bridge_ports(bridge.index).filter(floods).find(|port| self.around.takes(port.index, mac));
-        match taker {
-            Some(port) => (Way::Port(port.index), Evidence::new("fdb", format!("{mac} unknown: flooded to all ports"))),
-            None => (Way::Nobody, missing),
+        (taker.map_or(Way::Nobody, |port| Way::Port(port.index)), Because::Unknown)
+    }
+
+    fn fdb_evidence(&self, bridge: &Link, mac: MacAddr, way: Way, because: Because<'_>) -> Evidence {
+        match (because, way) {
+            (Because::Own, _) => Evidence::new("fdb", format!("{mac} dev {} permanent", bridge.name)),
+            (Because::Entry(entry), _) => Evidence::new("fdb", self.fdb_text(entry)),
+            (Because::Unknown, Way::Port(_)) => Evidence::new("fdb", format!("{mac} unknown: flooded to all ports")),
+            (Because::Unknown, Way::Up | Way::Nobody) => {
+                Evidence::new("missing", format!("no forwarding entry for {mac} on {}", bridge.name))
+            }
         }
     }
 
@@ -206,11 +231,11 @@ impl Walker<'_, '_> {
     /// bridge's.
     fn calls_iptables(&self, bridge: &Link, family: Family) -> bool {
         let (sysctl, own) = match (&bridge.kind, family) {
-            (LinkKind::Bridge(config), Family::V4) => ("bridge-nf-call-iptables", config.nf_call_iptables),
-            (LinkKind::Bridge(config), Family::V6) => ("bridge-nf-call-ip6tables", config.nf_call_ip6tables),
+            (LinkKind::Bridge(config), Family::V4) => ("net/bridge/bridge-nf-call-iptables", config.nf_call_iptables),
+            (LinkKind::Bridge(config), Family::V6) => ("net/bridge/bridge-nf-call-ip6tables", config.nf_call_ip6tables),
             _ => return false,
         };
-        own || self.namespace.sysctl(&format!("net/bridge/{sysctl}")).is_some_and(|value| value != 0)
+        own || self.namespace.sysctl(sysctl).is_some_and(|value| value != 0)
     }
 
     /// The entry as `bridge fdb` prints it.

@@ -11,8 +11,9 @@ impl Walker<'_, '_> {
     pub(super) fn forward(&mut self, link: &Link, mut skb: Skb, found: &Found<'_>) -> Result<Ending, Ending> {
         self.enter(&skb, Some(link.index))?;
         let out = self.out_device(&skb.packet, found)?;
-        let by = self.route_evidence(found.route);
-        self.pass(Stage::Routing, Some(out), &skb.packet, self.forward_decision(out, found), by);
+        self.pass(Stage::Routing, Some(out), &skb.packet, |walker| {
+            (walker.forward_decision(out, found), walker.route_evidence(found.route))
+        });
         if skb.packet.ttl <= 1 {
             let evidence = Evidence::new("packet", format!("ttl {}", skb.packet.ttl));
             return Err(self.stop(Stage::Forward, Some(link.index), &skb.packet, Stop::TtlExpired, evidence));
@@ -70,8 +71,9 @@ impl Walker<'_, '_> {
             let before = skb.packet.clone();
             skb.packet.fragment_bytes = Some(mtu.saturating_sub(IP_HEADER) / 8 * 8 + IP_HEADER);
             let change = (before, skb.packet.clone());
-            let decision = format!("cut into fragments: longer than the MTU of {mtu} bytes");
-            self.change(Stage::Egress, Some(out), change, decision, link_evidence(link));
+            self.change(Stage::Egress, Some(out), change, |_| {
+                (format!("cut into fragments: longer than the MTU of {mtu} bytes"), link_evidence(link))
+            });
         }
         Ok(())
     }

@@ -50,7 +50,9 @@ impl Walker<'_, '_> {
             return Err(self.stop(Stage::Ingress, Some(device), &skb.packet, Stop::LinkDown, link_evidence(link)));
         }
         self.programs(link)?;
-        self.pass(Stage::Ingress, Some(device), &skb.packet, format!("received by {}", link.name), link_evidence(link));
+        self.pass(Stage::Ingress, Some(device), &skb.packet, |_| {
+            (format!("received by {}", link.name), link_evidence(link))
+        });
         if let Some(controller) = link.controller {
             let Some(bridge) = self.namespace.bridge_of(link) else {
                 let name = self.namespace.device_name(controller);
@@ -101,8 +103,9 @@ impl Walker<'_, '_> {
         match namespace.fib().lookup(&flow, self.forks) {
             Lookup::Found(found) if found.is_local() => {
                 self.source_check(link, &skb, None)?;
-                let by = self.route_evidence(found.route);
-                self.pass(Stage::Routing, Some(link.index), &skb.packet, "for this host".to_owned(), by);
+                self.pass(Stage::Routing, Some(link.index), &skb.packet, |walker| {
+                    ("for this host".to_owned(), walker.route_evidence(found.route))
+                });
                 self.local_input(link, skb)
             }
             Lookup::Found(found) => {

@@ -24,16 +24,13 @@ impl Walker<'_, '_> {
         if link.no_arp || link.mac.is_none() {
             return Ok(MacAddr::ZERO);
         }
-        let entries = match self.namespace.snapshot().neighbours.get() {
-            Ok(entries) => entries.as_slice(),
-            Err(_) => &[],
-        };
-        let entry = entries.iter().find(|entry| entry.link == link.index && entry.address == next_hop && !entry.proxy);
+        let entry = self.namespace.neighbour(link.index, next_hop);
         if let Some((entry, mac)) = entry.and_then(|entry| Some((entry, entry.mac?)))
             && entry.state.is_valid()
         {
-            let by = Evidence::new("neighbour", neighbour_text(entry, &link.name));
-            self.pass(Stage::Neighbour, Some(link.index), &skb.packet, format!("{next_hop} is at {mac}"), by);
+            self.pass(Stage::Neighbour, Some(link.index), &skb.packet, |_| {
+                (format!("{next_hop} is at {mac}"), Evidence::new("neighbour", neighbour_text(entry, &link.name)))
+            });
             return Ok(mac);
         }
         self.resolve(link, next_hop, entry, skb)
@@ -69,14 +66,18 @@ impl Walker<'_, '_> {
                 return Err(self.no_neighbour(link, next_hop, entry, skb));
             }
             Resolution::Unseen => {
-                let by = Evidence::new("missing", format!("{next_hop} is outside of what was collected"));
-                self.pass(Stage::Neighbour, device, &skb.packet, format!("{next_hop} is taken to answer"), by);
+                self.pass(Stage::Neighbour, device, &skb.packet, |_| {
+                    let by = Evidence::new("missing", format!("{next_hop} is outside of what was collected"));
+                    (format!("{next_hop} is taken to answer"), by)
+                });
                 return Ok(MacAddr::ZERO);
             }
             Resolution::Nobody => return Err(self.no_neighbour(link, next_hop, entry, skb)),
         };
-        let by = Evidence::new("neighbour", format!("{next_hop} dev {} answers with {mac}", link.name));
-        self.pass(Stage::Neighbour, device, &skb.packet, format!("{next_hop} is at {mac}, once asked"), by);
+        self.pass(Stage::Neighbour, device, &skb.packet, |_| {
+            let by = Evidence::new("neighbour", format!("{next_hop} dev {} answers with {mac}", link.name));
+            (format!("{next_hop} is at {mac}, once asked"), by)
+        });
         Ok(mac)
     }
 
@@ -108,7 +109,7 @@ impl Walker<'_, '_> {
             return Err(self.stop(Stage::Egress, device, &skb.packet, Stop::NoCarrier, link_evidence(link)));
         }
         self.programs(link)?;
-        self.pass(Stage::Egress, device, &skb.packet, format!("sent by {}", link.name), link_evidence(link));
+        self.pass(Stage::Egress, device, &skb.packet, |_| (format!("sent by {}", link.name), link_evidence(link)));
         let frame: Frame = skb.into_frame();
         Ok(Ending::Sent { device: link.index, frame, next_hop })
     }

@@ -50,8 +50,9 @@ impl Walker<'_, '_> {
             self.origin = Some(skb.packet.clone());
         }
         let mut out = self.out_device_of(&skb.packet, &found)?;
-        let by = self.route_evidence(found.route);
-        self.pass(Stage::Routing, Some(out), &skb.packet, self.output_decision(out, &found), by);
+        self.pass(Stage::Routing, Some(out), &skb.packet, |walker| {
+            (walker.output_decision(out, &found), walker.route_evidence(found.route))
+        });
         // Only mangle and NAT ask for it (`ip_route_me_harder`, net/ipv4/netfilter.c): a mark set in raw changes no route.
         if self.hook(Hook::Output, Devices { output: Some(out), ..Devices::default() }, &mut skb) {
             let flow = Flow { oif: bound, ..Flow::of(&skb.packet) };
@@ -60,9 +61,10 @@ impl Walker<'_, '_> {
                 other => return Err(self.refused(None, &skb.packet, other)),
             };
             out = self.out_device_of(&skb.packet, &found)?;
-            let by = self.route_evidence(found.route);
-            let decision = format!("{}, routed anew", self.output_decision(out, &found));
-            self.pass(Stage::Routing, Some(out), &skb.packet, decision, by);
+            self.pass(Stage::Routing, Some(out), &skb.packet, |walker| {
+                let decision = format!("{}, routed anew", walker.output_decision(out, &found));
+                (decision, walker.route_evidence(found.route))
+            });
         }
         if found.is_local() {
             return self.loopback(out, skb);
@@ -97,7 +99,9 @@ impl Walker<'_, '_> {
         if !link.up {
             return Err(self.stop(Stage::Egress, Some(lo), &skb.packet, Stop::LinkDown, link_evidence(link)));
         }
-        self.pass(Stage::Egress, Some(lo), &skb.packet, format!("looped back by {}", link.name), link_evidence(link));
+        self.pass(Stage::Egress, Some(lo), &skb.packet, |_| {
+            (format!("looped back by {}", link.name), link_evidence(link))
+        });
         self.ip_input_looped(link, skb)
     }
 

@@ -31,9 +31,8 @@ impl<'a> Walker<'a, '_> {
             let stop = Stop::FdbMissing { mac: skb.dst_mac };
             return Err(self.stop(Stage::Tunnel, device, &skb.packet, stop, Evidence::new("missing", text)));
         };
-        let by = Evidence::new("fdb", self.fdb_text(entry));
         let Some(remote) = entry.dst.or(config.remote) else {
-            return Err(self.unknown(format!("FDB entry `{}`", by.text), "it names no remote address"));
+            return Err(self.unknown(format!("FDB entry `{}`", self.fdb_text(entry)), "it names no remote address"));
         };
         if remote.is_multicast() {
             return Err(self.unknown(format!("VXLAN group {remote} of {}", link.name), "multicast is not modelled"));
@@ -43,8 +42,9 @@ impl<'a> Walker<'a, '_> {
         if config.ttl == 0 {
             outer.packet.ttl = self.default_ttl(outer.packet.family()).unwrap_or(outer.packet.ttl);
         }
-        let decision = format!("into the tunnel to {remote}");
-        self.change(Stage::Tunnel, device, (before, outer.packet.clone()), decision, by);
+        self.change(Stage::Tunnel, device, (before, outer.packet.clone()), |walker| {
+            (format!("into the tunnel to {remote}"), Evidence::new("fdb", walker.fdb_text(entry)))
+        });
         let underlay = entry.via.or(config.underlay);
         self.vxlan_source_is_own(link, config, &outer)?;
         self.vxlan_route_is_elsewhere(link, &outer, underlay)?;
@@ -77,11 +77,11 @@ impl<'a> Walker<'a, '_> {
     /// The entry for an address, else the default entry of zeros.
     fn vxlan_entry(&self, device: IfIndex, mac: MacAddr) -> Option<&'a FdbEntry> {
         let namespace = self.namespace;
-        let own = || {
-            let entries = namespace.snapshot().fdb.elements().iter();
-            entries.filter(move |entry| entry.link == device && entry.controller.is_none())
+        let of = |mac| {
+            let mut entries = namespace.fdb_entries(mac);
+            entries.find(|entry| entry.link == device && entry.controller.is_none())
         };
-        own().find(|entry| entry.mac == mac).or_else(|| own().find(|entry| entry.mac == MacAddr::ZERO))
+        of(mac).or_else(|| of(MacAddr::ZERO))
     }
 
     /// An outer packet reached UDP (`vxlan_rcv`).
@@ -110,9 +110,10 @@ impl<'a> Walker<'a, '_> {
         let inner = Skb::new(encap.frame.clone());
         let inner_packet = Packet { mark: skb.packet.mark, ..inner.packet.clone() };
         let inner = Skb { packet: inner_packet, ..inner };
-        let decision = format!("out of the tunnel at {}", tunnel.name);
         let change = (skb.packet, inner.packet.clone());
-        self.change(Stage::Tunnel, Some(tunnel.index), change, decision, link_evidence(tunnel));
+        self.change(Stage::Tunnel, Some(tunnel.index), change, |_| {
+            (format!("out of the tunnel at {}", tunnel.name), link_evidence(tunnel))
+        });
         self.ingress_skb(tunnel.index, inner)
     }
 

@@ -65,6 +65,7 @@ pub(super) struct Walker<'a, 'f> {
     steps: Vec<Step>,
     blockers: Vec<Blocker>,
     conditional: bool,
+    traced: bool,
     stages: usize,
     /// The packet as its sender made it.
     pub origin: Option<Packet>,
@@ -83,6 +84,7 @@ impl<'a, 'f> Walker<'a, 'f> {
         around: &'a dyn Surroundings,
         forks: &'f mut Forks,
         conditional: bool,
+        traced: bool,
     ) -> Self {
         Self {
             site,
@@ -93,6 +95,7 @@ impl<'a, 'f> Walker<'a, 'f> {
             steps: Vec::new(),
             blockers: Vec::new(),
             conditional,
+            traced,
             stages: 0,
             origin: None,
             answer: None,
@@ -136,9 +139,18 @@ impl<'a, 'f> Walker<'a, 'f> {
         self.stages == 1
     }
 
-    /// Records a step that changes nothing.
-    pub fn pass(&mut self, stage: Stage, device: Option<IfIndex>, packet: &Packet, decision: String, by: Evidence) {
-        self.step(stage, device, packet.clone(), Some(packet.clone()), decision, by);
+    /// Records a step that changes nothing. `tell` gives decision and evidence, and is asked only if somebody reads the trace.
+    pub fn pass(
+        &mut self,
+        stage: Stage,
+        device: Option<IfIndex>,
+        packet: &Packet,
+        tell: impl FnOnce(&Self) -> (String, Evidence),
+    ) {
+        if self.traced {
+            let (decision, by) = tell(self);
+            self.step(stage, device, packet.clone(), Some(packet.clone()), decision, by);
+        }
     }
 
     /// Records a step that turns `before` into `after`.
@@ -147,10 +159,12 @@ impl<'a, 'f> Walker<'a, 'f> {
         stage: Stage,
         device: Option<IfIndex>,
         (before, after): (Packet, Packet),
-        decision: String,
-        by: Evidence,
+        tell: impl FnOnce(&Self) -> (String, Evidence),
     ) {
-        self.step(stage, device, before, Some(after), decision, by);
+        if self.traced {
+            let (decision, by) = tell(self);
+            self.step(stage, device, before, Some(after), decision, by);
+        }
     }
 
     /// Records what stops the packet, for good.
@@ -207,6 +221,7 @@ impl<'a, 'f> Walker<'a, 'f> {
             in_port: link(devices.in_port),
             out_port: link(devices.out_port),
         };
+        skb.state.untraced = !self.traced;
         let result =
             namespace.netfilter().run(&point, &mut skb.packet, &mut skb.state, self.conntrack, namespace, self.forks);
         let device = devices.output.or(devices.input);
@@ -222,9 +237,8 @@ impl<'a, 'f> Walker<'a, 'f> {
     }
 
     fn event(&mut self, hook: Hook, device: Option<IfIndex>, event: NfEvent) {
-        let by = event.evidence();
-        let decision = event.describe();
-        self.change(stage_of(hook), device, (event.before, event.after), decision, by);
+        let told = (event.describe(), event.evidence());
+        self.change(stage_of(hook), device, (event.before, event.after), |_| told);
     }
 
     fn step(
