@@ -4,6 +4,7 @@
 
 mod address;
 mod check;
+mod devices;
 mod flow;
 mod rules;
 mod select;
@@ -15,7 +16,7 @@ mod v6;
 use std::collections::HashMap;
 
 use skoop_model::{
-    Address, Family, IfIndex, Link, NamespaceSnapshot, Neighbour, NextHop, Route, RouteKind, RouteProtocol, RouteScope,
+    Address, Family, IfIndex, Link, NamespaceSnapshot, NextHop, Route, RouteKind, RouteProtocol, RouteScope,
     RoutingRule, RuleAction, Sysctls, TableId, Unavailable, Unseen,
 };
 
@@ -24,6 +25,7 @@ pub use flow::{Flow, Found, Lookup};
 pub use trace::{Miss, Tried};
 
 use crate::Forks;
+use devices::Devices;
 use rules::Outcome;
 use table::Table;
 
@@ -32,9 +34,8 @@ use table::Table;
 pub struct Fib {
     v4: FamilyState,
     v6: FamilyState,
-    links: Vec<Link>,
+    devices: Devices,
     addresses: Result<Vec<Address>, Unavailable>,
-    neighbours: Vec<Neighbour>,
     sysctls: Sysctls,
     /// What IPv4 takes for granted where no route says so, for each device; see [`Fib::lookup`].
     assumed: Vec<(IfIndex, Route)>,
@@ -57,15 +58,15 @@ struct FamilyState {
 impl Fib {
     /// Indexes the routing state of `namespace`.
     pub fn new(namespace: &NamespaceSnapshot) -> Self {
-        let links = namespace.links.elements().to_vec();
+        let sysctls = namespace.sysctls.value().cloned().unwrap_or_default();
+        let links = namespace.links.elements().iter();
         Self {
             v4: FamilyState::new(namespace, Family::V4),
             v6: FamilyState::new(namespace, Family::V6),
-            assumed: links.iter().map(|link| (link.index, assumed_route(link.index))).collect(),
-            links,
+            assumed: links.map(|link| (link.index, assumed_route(link.index))).collect(),
+            devices: Devices::new(namespace, &sysctls),
             addresses: namespace.addresses.get().cloned().map_err(Clone::clone),
-            neighbours: namespace.neighbours.elements().to_vec(),
-            sysctls: namespace.sysctls.value().cloned().unwrap_or_default(),
+            sysctls,
         }
     }
 
@@ -110,7 +111,7 @@ impl Fib {
     }
 
     fn link(&self, index: IfIndex) -> Option<&Link> {
-        self.links.iter().find(|link| link.index == index)
+        self.devices.link(index)
     }
 
     fn device_name(&self, index: IfIndex) -> String {

@@ -24,6 +24,7 @@ pub use netfilter::{
 };
 pub use sockets::{Lacks, Near, Receiver, receiver};
 pub use stack::{
-    Answer, AnswerKind, Blocker, Ending, Entry, Errno, Outcome, Resolution, Site, Stop, Surroundings, dotted, walk,
+    Answer, AnswerKind, Blocker, Ending, Entry, Errno, Outcome, Resolution, Site, Stop, Surroundings, dotted, judge,
+    walk,
 };
 pub use tri::Tri;

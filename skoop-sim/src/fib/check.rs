@@ -75,7 +75,6 @@ impl Fib {
 
     /// "The most weird martians", as the kernel calls them.
     fn martian_v4(&self, src: Ipv4Addr, dst: Ipv4Addr, device: IfIndex) -> Option<String> {
-        let name = self.device_name(device);
         if src.is_multicast() || src.is_broadcast() {
             return Some(format!("source {src} is not a unicast address"));
         }
@@ -89,8 +88,11 @@ impl Fib {
             return Some(format!("destination {dst} is no address"));
         }
         let loopback = if dst.is_loopback() { ("destination", dst) } else { ("source", src) };
-        let forbidden = loopback.1.is_loopback() && !self.device_or_all(device, "route_localnet");
-        forbidden.then(|| format!("{} {} came in by {name}, which has route_localnet = 0", loopback.0, loopback.1))
+        let forbidden = loopback.1.is_loopback() && !self.devices.settings(device).route_localnet;
+        forbidden.then(|| {
+            let name = self.device_name(device);
+            format!("{} {} came in by {name}, which has route_localnet = 0", loopback.0, loopback.1)
+        })
     }
 
     fn martian_v6(&self, src: Ipv6Addr, dst: Ipv6Addr, device: IfIndex) -> Option<String> {
@@ -111,14 +113,14 @@ impl Fib {
         out: Option<IfIndex>,
         forks: &mut Forks,
     ) -> SourceCheck<'_> {
-        let (sysctl, value) = self.rp_filter(device);
-        let accepts_local = self.device_or_all(device, "accept_local");
-        if value == Some(0) && (out != Some(device) || !self.sends_redirects(device)) {
+        let settings = self.devices.settings(device);
+        let (value, accepts_local) = (settings.rp_filter, settings.accept_local);
+        if value == Some(0) && (out != Some(device) || !settings.send_redirects) {
             if accepts_local {
                 return SourceCheck::Ok;
             }
             if self.v4.default_rules && !self.v4.custom_local {
-                return if self.owns(packet.src) { own_address(packet.src) } else { SourceCheck::Ok };
+                return if self.devices.owns(packet.src) { own_address(packet.src) } else { SourceCheck::Ok };
             }
         }
         let reverse = match self.reverse(packet, device, out, accepts_local, forks) {
@@ -132,6 +134,7 @@ impl Fib {
                 SourceCheck::Martian { why: format!("source {} is a {} address here", packet.src, kind.name()) }
             }
             Reverse::Elsewhere { route, loose_passes } => {
+                let sysctl = self.rp_filter_path(device);
                 let drops = match value {
                     Some(value) => value == 1 || (value != 0 && !loose_passes),
                     None => !forks.unknown(unread(&sysctl)),
@@ -151,7 +154,7 @@ impl Fib {
         accepts_local: bool,
         forks: &mut Forks,
     ) -> Result<Reverse<'_>, Unseen> {
-        let marked = self.device_or_all(device, "src_valid_mark");
+        let marked = self.devices.settings(device).src_valid_mark;
         // A broadcast is answered from any address (`brd_input`).
         let broadcast = self.address_kind(packet.dst, None) == RouteKind::Broadcast;
         let flow = Flow {
@@ -188,30 +191,11 @@ impl Fib {
         Reverse::Elsewhere { route: Some(selected.route), loose_passes: self.has_address_v4(device) }
     }
 
-    /// `IN_DEV_RPFILTER`: the greater one of `all` and the device's own.
-    fn rp_filter(&self, device: IfIndex) -> (String, Option<i64>) {
-        let path = |device: &str| Sysctls::device_path(Family::V4, device, "rp_filter");
-        let (all, own) = (path("all"), path(&self.device_name(device)));
-        match (self.number(&all), self.number(&own)) {
-            (Some(all_value), Some(own_value)) if all_value > own_value => (all, Some(all_value)),
-            (Some(_), Some(own_value)) => (own, Some(own_value)),
-            _ => (own, None),
-        }
-    }
-
-    /// `IN_DEV_ORCONF`, `include/linux/inetdevice.h`: set for `all` or for the device; not known counts as the default,
-    /// off.
-    pub(super) fn device_or_all(&self, device: IfIndex, name: &str) -> bool {
-        let own = self.device_name(device);
-        ["all", own.as_str()]
-            .iter()
-            .any(|device| self.sysctls.device(Family::V4, device, name).is_some_and(|value| value != 0))
-    }
-
-    /// `IN_DEV_TX_REDIRECTS`; on by default.
-    fn sends_redirects(&self, device: IfIndex) -> bool {
-        let known = self.sysctls.device(Family::V4, "all", "send_redirects").is_some();
-        !known || self.device_or_all(device, "send_redirects")
+    /// The `rp_filter` in force.
+    fn rp_filter_path(&self, device: IfIndex) -> String {
+        let of_all = self.devices.settings(device).rp_filter_of_all;
+        let name = if of_all { "all".to_owned() } else { self.device_name(device) };
+        Sysctls::device_path(Family::V4, &name, "rp_filter")
     }
 }
 

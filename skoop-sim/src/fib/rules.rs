@@ -60,6 +60,28 @@ pub(super) enum Hit<'a> {
     Miss,
 }
 
+/// Tables asked so far: the first ones without an allocation, because most packets find a route in one of them.
+#[derive(Default)]
+struct Asked {
+    first: [TableId; 4],
+    count: usize,
+    rest: Vec<TableId>,
+}
+
+impl Asked {
+    fn push(&mut self, table: TableId) {
+        match self.first.get_mut(self.count) {
+            Some(place) => *place = table,
+            None => self.rest.push(table),
+        }
+        self.count += 1;
+    }
+
+    fn tables(self) -> Vec<TableId> {
+        self.first.into_iter().take(self.count).chain(self.rest).collect()
+    }
+}
+
 /// What applying one rule gave.
 enum Applied<'a> {
     Done(Outcome<'a>),
@@ -105,7 +127,7 @@ impl Fib {
         forks: &mut Forks,
         tell: &mut dyn FnMut(Tried<'a>),
     ) -> Result<Outcome<'a>, Unseen> {
-        let mut asked = Vec::new();
+        let mut asked = Asked::default();
         let mut rest = rules;
         while let Some((rule, after)) = rest.split_first() {
             rest = after;
@@ -133,7 +155,7 @@ impl Fib {
                 RuleAction::Other(_) => return Err(unmodelled_rule(rule)),
             }
         }
-        Ok(Outcome::Nothing { asked })
+        Ok(Outcome::Nothing { asked: asked.tables() })
     }
 
     /// Looks into the table of a rule (`fib4_rule_action`, `net/ipv4/fib_rules.c`; `__fib6_rule_action`,

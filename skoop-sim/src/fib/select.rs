@@ -138,9 +138,7 @@ impl Fib {
 
     pub(super) fn neighbour_state(&self, hop: &NextHop) -> Option<NeighbourState> {
         let gateway = hop.gateway?;
-        let of_hop =
-            |entry: &&skoop_model::Neighbour| !entry.proxy && entry.address == gateway && Some(entry.link) == hop.link;
-        self.neighbours.iter().find(of_hop).map(|entry| entry.state)
+        self.devices.neighbour_state(hop.link?, gateway)
     }
 
     fn hop_text(&self, hop: &NextHop) -> String {

@@ -52,20 +52,19 @@ impl Fib {
     /// `inet_select_addr`, `net/ipv4/devinet.c`: the first primary address of the device that is on one link with
     /// `towards`, else its first one, else the first one of any device.
     pub(super) fn select_address(&self, device: Option<IfIndex>, towards: Option<IpAddr>, scope: u8) -> Option<IpAddr> {
-        let addresses = || self.addresses_of(Family::V4).filter(|address| !address.secondary);
-        let localnet = device.is_some_and(|device| self.device_or_all(device, "route_localnet"));
+        let primary = |device| self.devices.addresses_v4(device).iter().filter(|address| !address.secondary);
+        let localnet = device.is_some_and(|device| self.devices.settings(device).route_localnet);
         let widest = if localnet { RouteScope::LINK.0 } else { RouteScope::HOST.0 };
         let own = || {
             let fits = |address: &&Address| address.scope.number().min(widest) <= scope;
-            addresses().filter(move |address| Some(address.link) == device).filter(fits)
+            device.into_iter().flat_map(primary).filter(fits)
         };
         let on_link = |address: &&Address| towards.is_none_or(|towards| same_subnet(address, towards));
         let any = || {
-            let links = self.links.iter().map(|link| link.index);
             let fits = move |address: &&Address| {
                 address.scope.number() != RouteScope::LINK.0 && address.scope.number() <= scope
             };
-            links.into_iter().find_map(|link| addresses().filter(fits).find(|address| address.link == link))
+            self.devices.indexes().flat_map(primary).find(fits)
         };
         own().find(on_link).or_else(|| own().next()).or_else(any).map(Address::ip)
     }
@@ -108,8 +107,7 @@ impl Fib {
     }
 
     fn prefers_temporary(&self, device: IfIndex) -> bool {
-        let name = self.device_name(device);
-        self.sysctls.device(Family::V6, &name, "use_tempaddr").is_some_and(|value| value >= 2)
+        self.devices.settings(device).prefers_temporary
     }
 
     fn addresses_of(&self, family: Family) -> impl Iterator<Item = &Address> {
@@ -119,12 +117,7 @@ impl Fib {
 
     /// Whether the device has an IPv4 address (`in_dev->ifa_list`); not known counts as yes.
     pub(super) fn has_address_v4(&self, device: IfIndex) -> bool {
-        self.addresses.is_err() || self.addresses_of(Family::V4).any(|address| address.link == device)
-    }
-
-    /// Whether an address is one of the namespace's own, on any device (`inet_lookup_ifaddr_rcu`).
-    pub(super) fn owns(&self, address: IpAddr) -> bool {
-        self.addresses_of(Family::of(address)).any(|entry| entry.ip() == address)
+        self.addresses.is_err() || !self.devices.addresses_v4(device).is_empty()
     }
 }
 

@@ -104,6 +104,10 @@ impl Hasher for PrefixHasher {
         }
     }
 
+    fn write_u32(&mut self, value: u32) {
+        self.mix(u64::from(value));
+    }
+
     fn write_u128(&mut self, value: u128) {
         let [low, high] = [value, value >> 64].map(|half| half & u128::from(u64::MAX));
         self.mix(u64::try_from(low).unwrap_or(0));
