@@ -2,6 +2,11 @@
 //!
 //! Names follow libnftables-json(5). Nothing is resolved here: chains, sets and objects are named, symbolic constants of the text
 //! form are turned into the numbers or strings of the JSON form, so that both readers give the same tree for the same ruleset.
+//!
+//! Both readers turn every symbolic constant whose type is known (by the left side, the key of a set, the assigned field) into the
+//! kernel's number: `ct state new` is 8, `established,related` 6, `fib … type local` 2, `tcp` 6, `icmp type echo-request` 8,
+//! `meta pkttype broadcast` 1, `ip dscp af11` 10, `tcp flags syn` 2, `meta hour "06:00"` its seconds. Names of devices, helpers,
+//! objects and labels stay [`Expr::Text`]; `exists` and `missing` are [`Expr::Bool`]. A default `reject` is `Reject(None)`.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -137,9 +142,11 @@ pub(crate) struct Set {
     pub is_map: bool,
     /// Types of the parts of its key: `ipv4_addr`, `inet_proto`, `inet_service`, …; one for each part of a concatenation.
     pub key: Vec<Box<str>>,
+    /// Types of the parts of a map's values: `verdict`, `ipv4_addr`, `counter`, …; empty in a set.
+    pub data: Vec<Box<str>>,
     /// Flag `interval`.
     pub interval: bool,
-    /// Flag `dynamic`: rules add elements.
+    /// Flag `dynamic`, or a rule that adds to or deletes from it (old versions of nft do not print the flag).
     pub dynamic: bool,
     /// Elements may expire.
     pub timeout: bool,
@@ -375,7 +382,7 @@ pub(crate) enum NatKind {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Expr {
     Number(u64),
-    /// Symbolic constants that have no number here (`new`, `established`, `local`), device names, helper names, host names of quirks.
+    /// Names of devices, helpers, labels, systems, objects; numbers over 64 bits (`0x…`); constants that the reader does not know.
     Text(Box<str>),
     Address(IpAddr),
     Prefix(IpNet),

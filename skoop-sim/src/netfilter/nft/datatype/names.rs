@@ -1,0 +1,424 @@
+//! Names of types and of their values: `nft describe TYPE`.
+
+use super::Type;
+
+/// Names with their values.
+type Names = &'static [(&'static str, u64)];
+
+/// Types by the names that sets have for them.
+pub(super) const TYPES: &[(&str, Type)] = &[
+    ("integer", Type::Integer),
+    ("string", Type::Text),
+    ("verdict", Type::Verdict),
+    ("boolean", Type::Boolean),
+    ("ipv4_addr", Type::Address4),
+    ("ipv6_addr", Type::Address6),
+    ("ether_addr", Type::Mac),
+    ("ll_addr", Type::Mac),
+    ("inet_proto", Type::Protocol),
+    ("inet_service", Type::Service),
+    ("mark", Type::Mark),
+    ("nf_proto", Type::NfProtocol),
+    ("ether_type", Type::EtherType),
+    ("arp_op", Type::ArpOperation),
+    ("ifname", Type::DeviceName),
+    ("iface_index", Type::DeviceIndex),
+    ("iface_type", Type::DeviceType),
+    ("devgroup", Type::DeviceGroup),
+    ("realm", Type::Realm),
+    ("uid", Type::User),
+    ("gid", Type::Group),
+    ("cgroupsv2", Type::Cgroup2),
+    ("tcp_flag", Type::TcpFlags),
+    ("dccp_pkttype", Type::DccpType),
+    ("icmp_type", Type::IcmpType),
+    ("icmp_code", Type::IcmpCode),
+    ("icmpv6_type", Type::Icmp6Type),
+    ("icmpv6_code", Type::Icmp6Code),
+    ("icmpx_code", Type::Icmpx),
+    ("igmp_type", Type::IgmpType),
+    ("mh_type", Type::MobilityType),
+    ("dscp", Type::Dscp),
+    ("ecn", Type::Ecn),
+    ("pkt_type", Type::PacketType),
+    ("ct_state", Type::CtState),
+    ("ct_dir", Type::CtDirection),
+    ("ct_status", Type::CtStatus),
+    ("ct_event", Type::CtEvent),
+    ("ct_label", Type::CtLabel),
+    ("fib_addrtype", Type::FibType),
+    ("classid", Type::Class),
+    ("day", Type::Day),
+    ("hour", Type::Hour),
+    ("time", Type::Time),
+];
+
+/// The names of a type's values.
+pub(super) fn of(of: Type) -> Names {
+    match of {
+        Type::Protocol => PROTOCOLS,
+        Type::Service => SERVICES,
+        Type::NfProtocol => NF_PROTOCOLS,
+        Type::EtherType => ETHER_TYPES,
+        Type::ArpOperation => ARP_OPERATIONS,
+        Type::DeviceType => DEVICE_TYPES,
+        Type::TcpFlags => TCP_FLAGS,
+        Type::DccpType => DCCP_TYPES,
+        Type::IcmpType => ICMP_TYPES,
+        Type::IcmpCode => ICMP_CODES,
+        Type::Icmp6Type => ICMP6_TYPES,
+        Type::Icmp6Code => ICMP6_CODES,
+        Type::Icmpx => ICMPX,
+        Type::IgmpType => IGMP_TYPES,
+        Type::MobilityType => MOBILITY_TYPES,
+        Type::Dscp => DSCP,
+        Type::Ecn => ECN,
+        Type::PacketType => PACKET_TYPES,
+        Type::CtState => CT_STATES,
+        Type::CtDirection => CT_DIRECTIONS,
+        Type::CtStatus => CT_STATUS,
+        Type::CtEvent => CT_EVENTS,
+        Type::FibType => FIB_TYPES,
+        Type::Day => DAYS,
+        _ => &[],
+    }
+}
+
+/// `/etc/protocols`, the common ones first.
+const PROTOCOLS: Names = &[
+    ("tcp", 6),
+    ("udp", 17),
+    ("sctp", 132),
+    ("icmp", 1),
+    ("ipv6-icmp", 58),
+    ("ip", 0),
+    ("igmp", 2),
+    ("ggp", 3),
+    ("ipencap", 4),
+    ("st", 5),
+    ("egp", 8),
+    ("igp", 9),
+    ("pup", 12),
+    ("hmp", 20),
+    ("xns-idp", 22),
+    ("rdp", 27),
+    ("iso-tp4", 29),
+    ("dccp", 33),
+    ("xtp", 36),
+    ("ddp", 37),
+    ("idpr-cmtp", 38),
+    ("ipv6", 41),
+    ("ipv6-route", 43),
+    ("ipv6-frag", 44),
+    ("idrp", 45),
+    ("rsvp", 46),
+    ("gre", 47),
+    ("esp", 50),
+    ("ah", 51),
+    ("skip", 57),
+    ("ipv6-nonxt", 59),
+    ("ipv6-opts", 60),
+    ("rspf", 73),
+    ("vmtp", 81),
+    ("eigrp", 88),
+    ("ospf", 89),
+    ("ax.25", 93),
+    ("ipip", 94),
+    ("etherip", 97),
+    ("encap", 98),
+    ("pim", 103),
+    ("ipcomp", 108),
+    ("vrrp", 112),
+    ("l2tp", 115),
+    ("isis", 124),
+    ("fc", 133),
+    ("mobility-header", 135),
+    ("udplite", 136),
+    ("mpls-in-ip", 137),
+    ("manet", 138),
+    ("hip", 139),
+    ("shim6", 140),
+    ("wesp", 141),
+    ("rohc", 142),
+    ("ethernet", 143),
+    ("icmpv6", 58),
+    ("hopopt", 0),
+    ("dsr", 48),
+];
+
+const DSCP: Names = &[
+    ("cs0", 0x0),
+    ("cs1", 0x8),
+    ("cs2", 0x10),
+    ("cs3", 0x18),
+    ("cs4", 0x20),
+    ("cs5", 0x28),
+    ("cs6", 0x30),
+    ("cs7", 0x38),
+    ("df", 0x0),
+    ("be", 0x0),
+    ("lephb", 0x1),
+    ("af11", 0xa),
+    ("af12", 0xc),
+    ("af13", 0xe),
+    ("af21", 0x12),
+    ("af22", 0x14),
+    ("af23", 0x16),
+    ("af31", 0x1a),
+    ("af32", 0x1c),
+    ("af33", 0x1e),
+    ("af41", 0x22),
+    ("af42", 0x24),
+    ("af43", 0x26),
+    ("va", 0x2c),
+    ("ef", 0x2e),
+];
+
+const ICMP_TYPES: Names = &[
+    ("echo-reply", 0),
+    ("destination-unreachable", 3),
+    ("source-quench", 4),
+    ("redirect", 5),
+    ("echo-request", 8),
+    ("router-advertisement", 9),
+    ("router-solicitation", 10),
+    ("time-exceeded", 11),
+    ("parameter-problem", 12),
+    ("timestamp-request", 13),
+    ("timestamp-reply", 14),
+    ("info-request", 15),
+    ("info-reply", 16),
+    ("address-mask-request", 17),
+    ("address-mask-reply", 18),
+];
+
+const ICMP_CODES: Names = &[
+    ("net-unreachable", 0),
+    ("host-unreachable", 1),
+    ("prot-unreachable", 2),
+    ("port-unreachable", 3),
+    ("net-prohibited", 9),
+    ("host-prohibited", 10),
+    ("admin-prohibited", 13),
+    ("frag-needed", 4),
+];
+
+const ICMP6_TYPES: Names = &[
+    ("destination-unreachable", 1),
+    ("packet-too-big", 2),
+    ("time-exceeded", 3),
+    ("parameter-problem", 4),
+    ("echo-request", 128),
+    ("echo-reply", 129),
+    ("mld-listener-query", 130),
+    ("mld-listener-report", 131),
+    ("mld-listener-done", 132),
+    ("mld-listener-reduction", 132),
+    ("nd-router-solicit", 133),
+    ("nd-router-advert", 134),
+    ("nd-neighbor-solicit", 135),
+    ("nd-neighbor-advert", 136),
+    ("nd-redirect", 137),
+    ("router-renumbering", 138),
+    ("ind-neighbor-solicit", 141),
+    ("ind-neighbor-advert", 142),
+    ("mld2-listener-report", 143),
+];
+
+const ICMP6_CODES: Names = &[
+    ("no-route", 0),
+    ("admin-prohibited", 1),
+    ("addr-unreachable", 3),
+    ("port-unreachable", 4),
+    ("policy-fail", 5),
+    ("reject-route", 6),
+];
+
+const ICMPX: Names = &[("port-unreachable", 1), ("admin-prohibited", 3), ("no-route", 0), ("host-unreachable", 2)];
+
+const TCP_FLAGS: Names = &[
+    ("fin", 0x1),
+    ("syn", 0x2),
+    ("rst", 0x4),
+    ("psh", 0x8),
+    ("ack", 0x10),
+    ("urg", 0x20),
+    ("ecn", 0x40),
+    ("cwr", 0x80),
+];
+
+const DCCP_TYPES: Names = &[
+    ("request", 0),
+    ("response", 1),
+    ("data", 2),
+    ("ack", 3),
+    ("dataack", 4),
+    ("closereq", 5),
+    ("close", 6),
+    ("reset", 7),
+    ("sync", 8),
+    ("syncack", 9),
+];
+
+const PACKET_TYPES: Names = &[("host", 0), ("unicast", 0), ("broadcast", 1), ("multicast", 2), ("other", 3)];
+
+const CT_STATES: Names = &[("invalid", 0x1), ("new", 0x8), ("established", 0x2), ("related", 0x4), ("untracked", 0x40)];
+
+const CT_STATUS: Names = &[
+    ("expected", 0x1),
+    ("seen-reply", 0x2),
+    ("assured", 0x4),
+    ("confirmed", 0x8),
+    ("snat", 0x10),
+    ("dnat", 0x20),
+    ("dying", 0x200),
+];
+
+const CT_DIRECTIONS: Names = &[("original", 0), ("reply", 1)];
+
+const FIB_TYPES: Names = &[
+    ("unspec", 0),
+    ("unicast", 1),
+    ("local", 2),
+    ("broadcast", 3),
+    ("anycast", 4),
+    ("multicast", 5),
+    ("blackhole", 6),
+    ("unreachable", 7),
+    ("prohibit", 8),
+];
+
+const IGMP_TYPES: Names = &[
+    ("membership-query", 17),
+    ("membership-report-v1", 18),
+    ("membership-report-v2", 22),
+    ("membership-report-v3", 34),
+    ("leave-group", 23),
+];
+
+const MOBILITY_TYPES: Names = &[
+    ("binding-refresh-request", 0),
+    ("home-test-init", 1),
+    ("careof-test-init", 2),
+    ("home-test", 3),
+    ("careof-test", 4),
+    ("binding-update", 5),
+    ("binding-acknowledgement", 6),
+    ("binding-error", 7),
+    ("fast-binding-update", 8),
+    ("fast-binding-acknowledgement", 9),
+    ("fast-binding-advertisement", 10),
+    ("experimental-mobility-header", 11),
+    ("home-agent-switch-message", 12),
+];
+
+const NF_PROTOCOLS: Names = &[("ipv4", 2), ("ipv6", 10)];
+
+const ETHER_TYPES: Names =
+    &[("ip", 0x800), ("arp", 0x806), ("ip6", 0x86dd), ("8021q", 0x8100), ("8021ad", 0x88a8), ("vlan", 0x8100)];
+
+const ARP_OPERATIONS: Names =
+    &[("request", 1), ("reply", 2), ("rrequest", 3), ("rreply", 4), ("inrequest", 8), ("inreply", 9), ("nak", 10)];
+
+const DEVICE_TYPES: Names = &[
+    ("ether", 0x1),
+    ("ppp", 0x200),
+    ("ipip", 0x300),
+    ("ipip6", 0x301),
+    ("loopback", 0x304),
+    ("sit", 0x308),
+    ("ipgre", 0x30a),
+];
+
+const ECN: Names = &[("not-ect", 0), ("ect1", 1), ("ect0", 2), ("ce", 3)];
+
+const DAYS: Names =
+    &[("Sunday", 0), ("Monday", 1), ("Tuesday", 2), ("Wednesday", 3), ("Thursday", 4), ("Friday", 5), ("Saturday", 6)];
+
+const CT_EVENTS: Names = &[
+    ("new", 0x1),
+    ("related", 0x2),
+    ("destroy", 0x4),
+    ("reply", 0x8),
+    ("assured", 0x10),
+    ("protoinfo", 0x20),
+    ("helper", 0x40),
+    ("mark", 0x80),
+    ("seqadj", 0x100),
+    ("secmark", 0x200),
+    ("label", 0x400),
+];
+
+/// `/etc/services`, those that firewalls name; ports are printed by name with `nft -S` only.
+const SERVICES: Names = &[
+    ("ftp-data", 20),
+    ("ftp", 21),
+    ("ssh", 22),
+    ("telnet", 23),
+    ("smtp", 25),
+    ("time", 37),
+    ("domain", 53),
+    ("bootps", 67),
+    ("bootpc", 68),
+    ("tftp", 69),
+    ("gopher", 70),
+    ("finger", 79),
+    ("http", 80),
+    ("kerberos", 88),
+    ("pop3", 110),
+    ("sunrpc", 111),
+    ("auth", 113),
+    ("nntp", 119),
+    ("ntp", 123),
+    ("epmap", 135),
+    ("netbios-ns", 137),
+    ("netbios-dgm", 138),
+    ("netbios-ssn", 139),
+    ("imap2", 143),
+    ("snmp", 161),
+    ("snmp-trap", 162),
+    ("bgp", 179),
+    ("irc", 194),
+    ("ldap", 389),
+    ("https", 443),
+    ("microsoft-ds", 445),
+    ("submissions", 465),
+    ("isakmp", 500),
+    ("syslog", 514),
+    ("shell", 514),
+    ("printer", 515),
+    ("router", 520),
+    ("dhcpv6-client", 546),
+    ("dhcpv6-server", 547),
+    ("rtsp", 554),
+    ("nntps", 563),
+    ("submission", 587),
+    ("ipp", 631),
+    ("ldaps", 636),
+    ("domain-s", 853),
+    ("rsync", 873),
+    ("ftps-data", 989),
+    ("ftps", 990),
+    ("imaps", 993),
+    ("pop3s", 995),
+    ("socks", 1080),
+    ("openvpn", 1194),
+    ("ms-sql-s", 1433),
+    ("radius", 1812),
+    ("radius-acct", 1813),
+    ("nfs", 2049),
+    ("iscsi-target", 3260),
+    ("mysql", 3306),
+    ("sip", 5060),
+    ("sip-tls", 5061),
+    ("xmpp-client", 5222),
+    ("mdns", 5353),
+    ("postgresql", 5432),
+    ("amqp", 5672),
+    ("x11", 6000),
+    ("redis", 6379),
+    ("http-alt", 8080),
+    ("ipsec-nat-t", 4500),
+    ("vxlan", 4789),
+    ("geneve", 6081),
+];
