@@ -7,6 +7,7 @@
 //! | [`local`] | `local` | this host: every network namespace, over netlink, procfs, `/proc/sys` and the netfilter tools |
 //! | [`kube`] | `kube` | the objects of a cluster, over the Kubernetes API |
 //! | [`bundle`] | `bundle` | what was recorded earlier, in a `.skoop` file |
+//! | [`dump`] | `dump` | one namespace, in the output of `ip`, `iptables-save`, `nft` and their like that somebody sent |
 //!
 //! Two rules hold for all of them. Collecting changes nothing: no table, chain, module or conntrack entry comes into being. And
 //! nothing is silently empty: each part of a snapshot has its time, or the reason why it could not be read, and what could not be
@@ -36,6 +37,8 @@
 
 #[cfg(feature = "bundle")]
 pub mod bundle;
+#[cfg(feature = "dump")]
+pub mod dump;
 mod error;
 #[cfg(feature = "kube")]
 pub mod kube;
