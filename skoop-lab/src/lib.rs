@@ -21,6 +21,7 @@ mod background;
 mod claim;
 mod command;
 mod diagnoser;
+pub mod differential;
 mod lab;
 mod netns;
 mod objects;

@@ -1,0 +1,290 @@
+//! The flow through the simulator, beside what the kernel did with it.
+
+use std::net::IpAddr;
+
+use skoop_model::{
+    Details, Family, Frame, IfIndex, MacAddr, Mark, NodeName, Packet, Port, Protocol, RouteKind, TcpFlags, Transport,
+};
+use skoop_sim::{
+    Conntrack, Ending, Entry, ForkKind, Forks, Namespace, NfVerdict, Outcome, RejectWith, Resolution, Sender, Site,
+    Stop, Surroundings, explore, walk,
+};
+
+use super::case::{Flow, Process, Step};
+use super::fate::{Arrived, Expected, Fate, Way};
+use super::headers::{Body, Headers, TCP};
+use super::shape::{Shape, neighbour_mac, v4, v6};
+
+/// Ways walked at most for one flow.
+const WAYS: usize = 256;
+
+/// What comparing a flow gave.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Comparison {
+    /// Some way that the simulator sees is the kernel's, and all are certain.
+    Same,
+    /// It hangs on something that the simulator cannot know.
+    Undetermined(String),
+    /// No way is the kernel's: what the nearest one says.
+    Different { step: usize, expected: String },
+}
+
+/// A packet on its way to the node, or made there.
+pub(super) enum Sending {
+    Frame { wire: usize, src_mac: [u8; 6], dst_mac: [u8; 6], headers: Headers },
+    Local { process: Process, headers: Headers },
+}
+
+impl Step {
+    /// What is sent, after what arrived from the steps before. None if there is nothing to follow.
+    pub fn sending(&self, shape: Shape, arrived: &[Option<Arrived>]) -> Option<Sending> {
+        let from = |at: usize| arrived.get(at).and_then(Option::as_ref);
+        let back = |place: &Arrived, headers: Headers| Sending::Frame {
+            wire: place.wire,
+            src_mac: place.dst_mac,
+            dst_mac: place.src_mac,
+            headers,
+        };
+        match self {
+            Self::Frame { wire, src_mac, dst_mac, headers } => {
+                Some(Sending::Frame { wire: *wire, src_mac: *src_mac, dst_mac: *dst_mac, headers: headers.clone() })
+            }
+            Self::Local { process, headers } => Some(Sending::Local { process: *process, headers: headers.clone() }),
+            Self::Answer { to } => {
+                let place = from(*to)?;
+                Some(back(place, place.headers.answer()?))
+            }
+            Self::Error { about, from_receiver, kind, code } => {
+                let place = from(*about).filter(|place| !place.headers.is_error())?;
+                let network = shape.network(place.wire);
+                let router = if place.headers.v6() { v6(network, 6) } else { v4(network, 6) };
+                let sender = if *from_receiver { place.headers.dst } else { router };
+                Some(back(place, place.headers.error(sender, *kind, *code)))
+            }
+        }
+    }
+}
+
+/// Everybody answers, with the address that the harness answers with.
+struct Everybody;
+
+impl Surroundings for Everybody {
+    fn resolve(&self, _device: IfIndex, address: IpAddr) -> Resolution {
+        Resolution::Answer(MacAddr(neighbour_mac(address)))
+    }
+
+    fn takes(&self, _port: IfIndex, _mac: MacAddr) -> bool {
+        true
+    }
+}
+
+/// Walks the flow's packets on every way. `kernel` is what the kernel did with each; none for those that were not sent.
+pub(super) fn compare(namespace: &Namespace, shape: Shape, flow: &Flow, kernel: &[Option<Fate>]) -> Comparison {
+    let (ways, more) = explore(WAYS, |forks| follow(namespace, shape, flow, kernel, forks));
+    if let Some(way) = ways.iter().find(|way| way.value.is_ok()) {
+        let unknown = |kind: &ForkKind| match kind {
+            ForkKind::Unknown(unseen) => Some(unseen.what.clone()),
+            _ => None,
+        };
+        let all_fit = ways.iter().all(|way| way.value.is_ok());
+        return match way.choices.iter().find_map(|choice| unknown(&choice.kind)) {
+            Some(what) if !all_fit => Comparison::Undetermined(what),
+            _ => Comparison::Same,
+        };
+    }
+    let failures = ways.iter().filter_map(|way| way.value.as_ref().err());
+    if let Some(what) = failures.clone().find_map(|(_, expected)| match &expected.fate {
+        Way::Unknown(what) => Some(what.clone()),
+        _ => None,
+    }) {
+        return Comparison::Undetermined(what);
+    }
+    if more {
+        return Comparison::Undetermined(format!("more than {WAYS} ways"));
+    }
+    let far = failures.clone().map(|(step, _)| *step).max().unwrap_or(0);
+    let mut texts: Vec<String> =
+        failures.filter(|(step, _)| *step == far).map(|(_, expected)| expected.text(shape)).collect();
+    texts.dedup();
+    texts.truncate(8);
+    Comparison::Different { step: far, expected: texts.join("\n      or ") }
+}
+
+/// One way: the first step at which the kernel did something else, with what was expected there.
+fn follow(
+    namespace: &Namespace,
+    shape: Shape,
+    flow: &Flow,
+    kernel: &[Option<Fate>],
+    forks: &mut Forks,
+) -> Result<(), (usize, Expected)> {
+    let mut conntrack = Conntrack::default();
+    let mut arrived: Vec<Option<Arrived>> = Vec::new();
+    let mut random = false;
+    for (place, (step, fate)) in flow.steps.iter().zip(kernel).enumerate() {
+        let (Some(fate), Some(sending)) = (fate, step.sending(shape, &arrived)) else {
+            arrived.push(None);
+            continue;
+        };
+        let before = conntrack.clone();
+        let expected = simulate(namespace, shape, &sending, &mut conntrack, forks);
+        let answers = matches!(step, Step::Answer { .. } | Step::Error { .. });
+        // What answers a packet with a port drawn at random goes to that port, and comes out with the one of before.
+        let fits = expected.fits(fate, random && !answers);
+        if !fits {
+            return Err((place, expected));
+        }
+        if let Way::Stopped { .. } = expected.fate {
+            // A walk goes on after a drop as if allowed; in the kernel a flow whose first packet is dropped is forgotten.
+            conntrack = before;
+        }
+        random |= matches!(expected.fate, Way::Sent { random: true, .. });
+        arrived.push(match expected.fate {
+            Way::Sent { arrived, .. } => Some(arrived),
+            _ => None,
+        });
+    }
+    Ok(())
+}
+
+fn simulate(
+    namespace: &Namespace,
+    shape: Shape,
+    sending: &Sending,
+    conntrack: &mut Conntrack,
+    forks: &mut Forks,
+) -> Expected {
+    let node = NodeName::from("node");
+    let site = Site { node: &node, label: "host", namespace };
+    let (entry, headers) = match sending {
+        Sending::Frame { wire, src_mac, dst_mac, headers } => {
+            let name = shape.wires().get(*wire).map_or("", |wire| wire.name);
+            let device = namespace.snapshot().link_named(name).map_or(IfIndex(0), |link| link.index);
+            let frame = Frame { src_mac: MacAddr(*src_mac), dst_mac: MacAddr(*dst_mac), packet: packet(headers) };
+            (Entry::Frame { device, frame }, headers)
+        }
+        Sending::Local { process, headers } => {
+            let packet = Packet { mark: Mark(process.mark), ..packet(headers) };
+            let sender = Sender { uid: Some(process.uid), gid: Some(process.gid) };
+            (Entry::Local { packet, choose_source: false, sender }, headers)
+        }
+    };
+    let outcome = walk(site, entry, conntrack, &Everybody, forks, false);
+    read(namespace, shape, &outcome, headers)
+}
+
+fn read(namespace: &Namespace, shape: Shape, outcome: &Outcome, sent: &Headers) -> Expected {
+    let random = outcome.steps.iter().any(|step| step.decision.contains("at random"));
+    let why = || outcome.steps.last().map(|step| format!("{}: {}", step.decision, step.by.text)).unwrap_or_default();
+    if let Some(first) = outcome.blockers.first() {
+        let blockers: Vec<_> = outcome.blockers.iter().take_while(|blocker| blocker.place == first.place).collect();
+        if let Stop::NoSocket { .. } | Stop::EchoIgnored { .. } = first.stop {
+            return Expected { fate: Way::Delivered { headers: headers(&first.packet, sent), random }, why: why() };
+        }
+        let v6 = sent.v6();
+        let answers = blockers.iter().map(|blocker| icmp_of(&blocker.stop, v6)).collect();
+        let reset = blockers.iter().any(|blocker| is_reset(&blocker.stop) && sent.protocol == TCP);
+        let why = format!("{}: {}", first.stop.describe(), first.evidence.text);
+        return Expected { fate: Way::Stopped { answers, reset }, why };
+    }
+    let fate = match &outcome.ending {
+        Ending::Sent { device, frame, .. } => {
+            let wire = shape.place(&namespace.device_name(*device)).unwrap_or(usize::MAX);
+            let headers = headers(&frame.packet, sent);
+            let arrived = Arrived { wire, src_mac: frame.src_mac.0, dst_mac: frame.dst_mac.0, headers };
+            Way::Sent { arrived, random }
+        }
+        Ending::Delivered { packet, .. } => Way::Delivered { headers: headers(packet, sent), random },
+        Ending::Stopped => Way::Stopped { answers: vec![None], reset: false },
+        Ending::Unknown(unseen) => Way::Unknown(format!("{}: {}", unseen.what, unseen.why)),
+    };
+    Expected { fate, why: why() }
+}
+
+/// The error that the node sends back.
+fn icmp_of(stop: &Stop, v6: bool) -> Option<(u8, u8)> {
+    let by_family = |v4: (u8, u8), of_v6: (u8, u8)| Some(if v6 { of_v6 } else { v4 });
+    match stop {
+        Stop::Netfilter(blocker) => match blocker.verdict {
+            NfVerdict::Reject(RejectWith::Icmp { kind, code }) => Some((kind, code)),
+            _ => None,
+        },
+        Stop::NoRoute => by_family((3, 0), (1, 0)),
+        Stop::RouteRefused { kind: RouteKind::Prohibit, .. } => by_family((3, 13), (1, 1)),
+        Stop::RouteRefused { kind: RouteKind::Unreachable, .. } => by_family((3, 1), (1, 0)),
+        Stop::TtlExpired => by_family((11, 0), (3, 0)),
+        Stop::TooLarge { .. } => by_family((3, 4), (2, 0)),
+        _ => None,
+    }
+}
+
+fn is_reset(stop: &Stop) -> bool {
+    matches!(stop, Stop::Netfilter(blocker) if blocker.verdict == NfVerdict::Reject(RejectWith::TcpReset))
+}
+
+/// The simulator's packet.
+pub(super) fn packet(headers: &Headers) -> Packet {
+    let port = |(sport, dport): (u16, u16)| (Port(sport), Port(dport));
+    let transport = match headers.body {
+        Body::Tcp { sport, dport, flags, .. } => {
+            let (sport, dport) = port((sport, dport));
+            Transport::Tcp { sport, dport, flags: TcpFlags(flags) }
+        }
+        Body::Udp { sport, dport } => Transport::Udp { sport: Port(sport), dport: Port(dport) },
+        Body::Sctp { sport, dport, .. } => Transport::Sctp { sport: Port(sport), dport: Port(dport) },
+        Body::Icmp { kind, code, id } => {
+            let echo = if headers.v6() { matches!(kind, 128 | 129) } else { matches!(kind, 0 | 8 | 13 | 14) };
+            Transport::Icmp { kind, code, id: if echo { id } else { 0 } }
+        }
+        Body::Other => Transport::Other,
+    };
+    let mut made = Packet::new(headers.src, headers.dst, Protocol(headers.protocol), transport, headers.length());
+    made.ttl = headers.ttl;
+    made.tos = headers.tos;
+    made.dont_fragment = headers.df || headers.v6();
+    if let Some(cited) = &headers.cited {
+        made.details = Some(Box::new(Details { cited: Some(packet(cited)), ..Details::default() }));
+    }
+    made
+}
+
+/// The simulator's packet as the harness writes it; `sent` has what the simulator has no part for.
+fn headers(packet: &Packet, sent: &Headers) -> Headers {
+    let body = match packet.transport {
+        Transport::Tcp { sport, dport, flags } => {
+            let server = matches!(sent.body, Body::Tcp { server: true, .. });
+            Body::Tcp { sport: sport.0, dport: dport.0, flags: flags.0, server }
+        }
+        Transport::Udp { sport, dport } => Body::Udp { sport: sport.0, dport: dport.0 },
+        Transport::Sctp { sport, dport } => {
+            let chunk = if let Body::Sctp { chunk, .. } = sent.body { chunk } else { 0 };
+            Body::Sctp { sport: sport.0, dport: dport.0, chunk }
+        }
+        Transport::Icmp { kind, code, id } => Body::Icmp { kind, code, id },
+        Transport::Other => Body::Other,
+    };
+    let cited = packet.details.as_ref().and_then(|details| details.cited.as_ref());
+    let cited = match (cited, &sent.cited) {
+        (Some(cited), Some(inner)) => Some(Box::new(headers_cited(cited, inner))),
+        _ => sent.cited.clone(),
+    };
+    let df = match packet.family() {
+        Family::V4 => packet.dont_fragment,
+        Family::V6 => false,
+    };
+    Headers {
+        src: packet.src,
+        dst: packet.dst,
+        protocol: packet.protocol.0,
+        body,
+        ttl: packet.ttl,
+        tos: packet.tos,
+        df,
+        payload: sent.payload,
+        cited,
+    }
+}
+
+fn headers_cited(packet: &Packet, sent: &Headers) -> Headers {
+    headers(packet, sent)
+}

@@ -1,0 +1,165 @@
+//! Many seeds, on several threads.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, anyhow};
+
+use super::generate;
+use super::judge::{Judged, judge};
+use super::lab::{Lab, pin};
+use super::shape::Shape;
+
+/// How much to run.
+#[derive(Debug, Clone)]
+pub struct Budget {
+    /// First seed.
+    pub seed: u64,
+    /// Nodes at most.
+    pub nodes: u64,
+    /// Ends when this is over, if it is given.
+    pub time: Option<Duration>,
+    /// Threads, each with namespaces of its own.
+    pub threads: usize,
+}
+
+impl Default for Budget {
+    /// What `make test` runs.
+    fn default() -> Self {
+        Self { seed: 0, nodes: 400, time: None, threads: thread::available_parallelism().map_or(2, usize::from).min(4) }
+    }
+}
+
+/// What a run gave.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// Nodes made.
+    pub nodes: usize,
+    /// Packets sent.
+    pub packets: usize,
+    /// Packets by the kernel's verdict.
+    pub verdicts: BTreeMap<&'static str, usize>,
+    /// Packets whose fate the simulator cannot know, by the reason.
+    pub undetermined: BTreeMap<String, usize>,
+    /// Rules that the kernel refused, with its words.
+    pub refused: Vec<String>,
+    /// Flows that fare otherwise in the kernel: seed and text.
+    pub differences: Vec<(u64, String)>,
+    /// Wall time.
+    pub took: Duration,
+    /// Of it, spent on packets in the kernel, over all threads.
+    pub kernel_time: Duration,
+    /// Of it, spent on loading and collecting, over all threads.
+    pub load_time: Duration,
+}
+
+/// Nodes of one worker before its namespaces are built anew, in the other shape.
+const NODES_A_LAB: usize = 12;
+
+/// Runs seeds.
+///
+/// # Errors
+///
+/// A tool failed, or a namespace could not be made. That the kernel and the simulator differ is in the report.
+pub fn differential(budget: &Budget) -> Result<Report> {
+    let begun = Instant::now();
+    let next = AtomicU64::new(budget.seed);
+    let report = Mutex::new(Report::default());
+    let failed = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        let work = |worker: usize| {
+            let outcome = work(worker, budget, begun, &next, &report, &failed);
+            failed.fetch_add(usize::from(outcome.is_err()), Ordering::Relaxed);
+            outcome
+        };
+        let threads: Vec<_> = (0..budget.threads.max(1)).map(|worker| scope.spawn(move || work(worker))).collect();
+        threads.into_iter().try_for_each(|thread| thread.join().map_err(|_| anyhow!("a worker panicked"))?)
+    })?;
+    let mut report = report.into_inner().map_err(|_| anyhow!("a worker panicked"))?;
+    report.took = begun.elapsed();
+    report.differences.sort();
+    Ok(report)
+}
+
+fn work(
+    worker: usize,
+    budget: &Budget,
+    begun: Instant,
+    next: &AtomicU64,
+    report: &Mutex<Report>,
+    failed: &AtomicUsize,
+) -> Result<()> {
+    pin(worker)?;
+    for round in 0.. {
+        let shape = if (round + worker) % 2 == 0 { Shape::Routed } else { Shape::Bridged };
+        let mut lab = Lab::build(&format!("{worker}x{round}"), shape)?;
+        for _ in 0..NODES_A_LAB {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            let late = budget.time.is_some_and(|time| begun.elapsed() > time);
+            if seed >= budget.seed.saturating_add(budget.nodes) || late || failed.load(Ordering::Relaxed) > 0 {
+                return Ok(());
+            }
+            let mut case = generate::case(seed, shape);
+            let mut judged = judge(&mut lab, &mut case).with_context(|| format!("seed {seed}"))?;
+            judged.refused = case.node.refused;
+            report.lock().map_err(|_| anyhow!("a worker panicked"))?.add(seed, judged);
+        }
+    }
+    Ok(())
+}
+
+impl Report {
+    fn add(&mut self, seed: u64, judged: Judged) {
+        self.nodes += 1;
+        self.packets += judged.packets;
+        self.kernel_time += judged.kernel_time;
+        self.load_time += judged.load_time;
+        for (name, count) in judged.verdicts {
+            *self.verdicts.entry(name).or_default() += count;
+        }
+        for (what, count) in judged.undetermined {
+            *self.undetermined.entry(what).or_default() += count;
+        }
+        self.refused.extend(judged.refused);
+        self.differences.extend(judged.differences.into_iter().map(|difference| (seed, difference.text)));
+    }
+}
+
+/// For people: counts, shares and the most frequent reasons.
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rate = self.packets as u128 * 1000 / self.took.as_millis().max(1);
+        writeln!(
+            f,
+            "{} packets on {} nodes in {:.1} s: {rate} a second",
+            self.packets,
+            self.nodes,
+            self.took.as_secs_f64()
+        )?;
+        writeln!(
+            f,
+            "loading {:.1} s, packets {:.1} s of all threads",
+            self.load_time.as_secs_f64(),
+            self.kernel_time.as_secs_f64()
+        )?;
+        for (name, count) in &self.verdicts {
+            writeln!(f, "  {name:<12} {count:>8} {:>5.1} %", 100.0 * (*count as f64) / (self.packets.max(1) as f64))?;
+        }
+        let undetermined: usize = self.undetermined.values().sum();
+        writeln!(f, "  undetermined {undetermined:>8}")?;
+        let mut reasons: Vec<_> = self.undetermined.iter().collect();
+        reasons.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
+        for (what, count) in reasons.iter().take(12) {
+            writeln!(f, "    {count:>6} {what}")?;
+        }
+        writeln!(f, "{} lines refused", self.refused.len())?;
+        for line in self.refused.iter().take(8) {
+            writeln!(f, "    {line}")?;
+        }
+        writeln!(f, "{} flows differ", self.differences.len())
+    }
+}

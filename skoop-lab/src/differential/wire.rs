@@ -1,0 +1,282 @@
+//! Packets as bytes. Shares no code with the simulator.
+
+use std::net::IpAddr;
+
+use super::headers::{Body, Headers, ICMP, ICMP6, SCTP, TCP, UDP, flag};
+
+/// What a frame carried.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Decoded {
+    pub headers: Headers,
+    /// The tag of the packet, or of the one that an ICMP error cites.
+    pub tag: Option<u32>,
+    /// Its length in bytes.
+    pub length: usize,
+    /// Offset in bytes and "more fragments".
+    pub fragment: Option<(u16, bool)>,
+}
+
+/// Ethernet types.
+pub(super) const IPV4: u16 = 0x0800;
+pub(super) const IPV6: u16 = 0x86dd;
+pub(super) const ARP: u16 = 0x0806;
+
+/// An Ethernet frame.
+pub(super) fn frame(dst: [u8; 6], src: [u8; 6], kind: u16, payload: &[u8]) -> Vec<u8> {
+    [&dst[..], &src, &kind.to_be_bytes(), payload].concat()
+}
+
+/// An ARP probe for `target` (RFC 5227): the kernel answers for an address of its own, whatever its routes say.
+pub(super) fn arp_probe(src: [u8; 6], target: [u8; 4]) -> Vec<u8> {
+    let body = [&[0, 1, 8, 0, 6, 4, 0, 1][..], &src, &[0; 4], &[0; 6], &target].concat();
+    frame([0xff; 6], src, ARP, &body)
+}
+
+/// The ARP answer `mac` to a request in `payload`; none if it is none.
+pub(super) fn arp_answer(payload: &[u8], mac: [u8; 6]) -> Option<Vec<u8>> {
+    let [asker_mac, asker, target] = [payload.get(8..14)?, payload.get(14..18)?, payload.get(24..28)?];
+    if payload.get(7)? != &1 || asker == target {
+        return None;
+    }
+    let body = [&[0, 1, 8, 0, 6, 4, 0, 2][..], &mac, target, asker_mac, asker].concat();
+    Some(frame(asker_mac.try_into().ok()?, mac, ARP, &body))
+}
+
+/// The neighbour advertisement (RFC 4861) of `mac` for a solicitation in `packet`, an IPv6 packet.
+pub(super) fn neighbour_answer(packet: &[u8], mac: [u8; 6], asker_mac: [u8; 6]) -> Option<Vec<u8>> {
+    if packet.get(6)? != &ICMP6 || packet.get(40)? != &135 {
+        return None;
+    }
+    let (asker, target) = (packet.get(8..24)?, packet.get(48..64)?);
+    // Solicited and override.
+    let upper = [&[136, 0, 0, 0, 0x60, 0, 0, 0][..], target, &[2, 1], &mac].concat();
+    let size = u32::try_from(upper.len()).ok()?;
+    let pseudo = [target, asker, &size.to_be_bytes(), &[0, 0, 0, ICMP6], &upper].concat();
+    let sum = checksum(&pseudo).to_be_bytes();
+    let upper = [upper.get(..2)?, &sum, upper.get(4..)?].concat();
+    let head = [&[0x60, 0, 0, 0][..], &u16::try_from(size).ok()?.to_be_bytes(), &[ICMP6, 255], target, asker].concat();
+    Some(frame(asker_mac, mac, IPV6, &[head, upper].concat()))
+}
+
+impl Headers {
+    /// The IP packet with right checksums.
+    pub fn encode(&self, tag: u32) -> Vec<u8> {
+        let upper = self.upper(tag);
+        let (src, dst) = (octets(self.src), octets(self.dst));
+        if self.v6() {
+            let flow = [0x60 | self.tos >> 4, self.tos << 4, 0, 0];
+            return [&flow[..], &short(upper.len()), &[self.protocol, self.ttl], &src, &dst, &upper].concat();
+        }
+        let id = u16::try_from(tag & 0xffff).unwrap_or(0).max(1).to_be_bytes();
+        let begin = [
+            &[0x45, self.tos][..],
+            &short(20 + upper.len()),
+            &id,
+            &[if self.df { 0x40 } else { 0 }, 0, self.ttl, self.protocol],
+        ]
+        .concat();
+        let sum = checksum(&[&begin[..], &src, &dst].concat()).to_be_bytes();
+        [&begin[..], &sum, &src, &dst, &upper].concat()
+    }
+
+    /// Length of what [`Self::encode`] makes, in bytes.
+    pub fn length(&self) -> u32 {
+        u32::try_from(self.encode(0).len()).unwrap_or(u32::MAX)
+    }
+
+    /// Everything above IP, as a raw socket sends it.
+    pub fn upper(&self, tag: u32) -> Vec<u8> {
+        let filler = vec![b'x'; usize::from(self.payload.saturating_sub(4))];
+        let payload = match &self.cited {
+            Some(cited) => cited.encode(tag),
+            None => [&tag.to_be_bytes()[..], &filler].concat(),
+        };
+        let ports = |sport: u16, dport: u16| [sport.to_be_bytes(), dport.to_be_bytes()].concat();
+        let (bytes, at) = match self.body {
+            Body::Tcp { sport, dport, flags, server } => {
+                // A SYN takes up one number and eight bytes of payload eight.
+                let (own, other) = if server { (1000_u32, 10_u32) } else { (1, 1009) };
+                let seq = if flags & flag::SYN != 0 { own } else { own + 9 };
+                let ack = if flags & flag::ACK != 0 { other } else { 0 };
+                let head = [
+                    &ports(sport, dport)[..],
+                    &seq.to_be_bytes(),
+                    &ack.to_be_bytes(),
+                    &[5 << 4, flags, 0xff, 0xff, 0, 0, 0, 0],
+                ];
+                ([&head.concat()[..], &payload].concat(), 16)
+            }
+            Body::Udp { sport, dport } => {
+                ([&ports(sport, dport)[..], &short(8 + payload.len()), &[0, 0], &payload].concat(), 6)
+            }
+            Body::Sctp { sport, dport, chunk } => return sctp(sport, dport, chunk, &payload),
+            Body::Icmp { kind, code, id } => {
+                ([&[kind, code, 0, 0][..], &id.to_be_bytes(), &[0, 1], &payload].concat(), 2)
+            }
+            Body::Other => return other(self.protocol, &payload),
+        };
+        let mut summed = Vec::new();
+        if self.protocol != ICMP {
+            summed.extend(octets(self.src));
+            summed.extend(octets(self.dst));
+            summed.extend(u32::try_from(bytes.len()).unwrap_or(0).to_be_bytes());
+            summed.extend([0, 0, 0, self.protocol]);
+        }
+        summed.extend(&bytes);
+        let sum = match checksum(&summed) {
+            0 if self.protocol == UDP => 0xffff,
+            sum => sum,
+        };
+        [bytes.get(..at).unwrap_or_default(), &sum.to_be_bytes(), bytes.get(at + 2..).unwrap_or_default()].concat()
+    }
+}
+
+/// One chunk behind the common header (RFC 9260).
+fn sctp(sport: u16, dport: u16, chunk: u8, payload: &[u8]) -> Vec<u8> {
+    let init = matches!(chunk, 1 | 2);
+    // Verification tag: 0 for INIT, else that which the other side gave.
+    let vtag: u32 = if chunk == 1 { 0 } else { 7 };
+    let fixed: &[u8] = if init { &[0, 0, 0, 7, 0, 0, 0xff, 0xff, 0, 1, 0, 1, 0, 0, 0, 1] } else { &[] };
+    let content = [fixed, payload].concat();
+    let body = [&[chunk, 0][..], &short(4 + content.len()), &content].concat();
+    let head = [&sport.to_be_bytes()[..], &dport.to_be_bytes(), &vtag.to_be_bytes()].concat();
+    let sum = crc32c(&[&head[..], &[0; 4], &body].concat()).to_le_bytes();
+    [&head[..], &sum, &body].concat()
+}
+
+/// A protocol that is only a number: but for GRE and AH, whose first bytes the kernel reads.
+fn other(protocol: u8, payload: &[u8]) -> Vec<u8> {
+    let head: &[u8] = match protocol {
+        // GRE version 0; AH with an SPI; ESP with an SPI.
+        47 => &[0, 0, 0x08, 0],
+        51 => &[59, 4, 0, 0, 0, 0, 0, 5, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+        50 => &[0, 0, 0, 5, 0, 0, 0, 1],
+        _ => &[0; 8],
+    };
+    [head, payload].concat()
+}
+
+/// Length of the header above IP, before the tag.
+fn header_length(protocol: u8, upper: &[u8]) -> Option<usize> {
+    Some(match protocol {
+        TCP => usize::from(upper.get(12)? >> 4) * 4,
+        UDP | ICMP | ICMP6 => 8,
+        SCTP if matches!(upper.get(12)?, 1 | 2) => 32,
+        SCTP => 16,
+        47 => 4,
+        51 => 24,
+        _ => 8,
+    })
+}
+
+/// Reads an IP packet.
+pub(super) fn decode(bytes: &[u8]) -> Option<Decoded> {
+    match bytes.first()? >> 4 {
+        4 => {
+            let header = usize::from(bytes.first()? & 0xf) * 4;
+            let address = |at: usize| Some(IpAddr::from(<[u8; 4]>::try_from(bytes.get(at..at + 4)?).ok()?));
+            let word = word(bytes, 6)?;
+            let (offset, more) = ((word & 0x1fff) * 8, word & 0x2000 != 0);
+            let fragment = (offset != 0 || more).then_some((offset, more));
+            let empty = Headers::new(address(12)?, address(16)?, *bytes.get(9)?, Body::Other);
+            let base = Headers { ttl: *bytes.get(8)?, tos: *bytes.get(1)?, df: word & 0x4000 != 0, ..empty };
+            let upper = if offset == 0 { bytes.get(header..)? } else { &[] };
+            Some(above(base, upper, fragment, bytes.len()))
+        }
+        6 => {
+            let address = |at: usize| Some(IpAddr::from(<[u8; 16]>::try_from(bytes.get(at..at + 16)?).ok()?));
+            let tos = (bytes.first()? << 4) | (bytes.get(1)? >> 4);
+            let (mut next, mut at, mut fragment) = (*bytes.get(6)?, 40, None);
+            while matches!(next, 0 | 43 | 44 | 60) {
+                let length = if next == 44 { 8 } else { usize::from(*bytes.get(at + 1)?) * 8 + 8 };
+                if next == 44 {
+                    let word = word(bytes, at + 2)?;
+                    fragment = Some((word & 0xfff8, word & 1 != 0));
+                }
+                (next, at) = (*bytes.get(at)?, at + length);
+            }
+            let empty = Headers::new(address(8)?, address(24)?, next, Body::Other);
+            let base = Headers { ttl: *bytes.get(7)?, tos, df: false, ..empty };
+            let upper = if fragment.is_some_and(|(offset, _)| offset != 0) { &[] } else { bytes.get(at..)? };
+            Some(above(base, upper, fragment, bytes.len()))
+        }
+        _ => None,
+    }
+}
+
+/// Adds what is above IP.
+fn above(mut base: Headers, upper: &[u8], fragment: Option<(u16, bool)>, length: usize) -> Decoded {
+    let read = read_body(base.protocol, upper);
+    base.body = read.unwrap_or(Body::Other);
+    let at = header_length(base.protocol, upper).unwrap_or(usize::MAX);
+    let payload = upper.get(at..).unwrap_or_default();
+    base.payload = u16::try_from(payload.len()).unwrap_or(u16::MAX);
+    let mut tag = payload.get(..4).and_then(|tag| tag.try_into().ok()).map(u32::from_be_bytes);
+    if base.is_error() {
+        let cited = decode(payload);
+        tag = cited.as_ref().and_then(|cited| cited.tag);
+        base.cited = cited.map(|cited| Box::new(cited.headers));
+    }
+    Decoded { headers: base, tag, length, fragment }
+}
+
+/// Reads the header above IP alone, of what a raw socket received.
+pub(super) fn read_body(protocol: u8, upper: &[u8]) -> Option<Body> {
+    let (sport, dport) = (word(upper, 0), word(upper, 2));
+    Some(match protocol {
+        TCP => Body::Tcp { sport: sport?, dport: dport?, flags: *upper.get(13)?, server: false },
+        UDP => Body::Udp { sport: sport?, dport: dport? },
+        SCTP => Body::Sctp { sport: sport?, dport: dport?, chunk: *upper.get(12)? },
+        ICMP | ICMP6 => {
+            let (kind, code) = (*upper.first()?, *upper.get(1)?);
+            let echo = if protocol == ICMP { matches!(kind, 0 | 8 | 13 | 14) } else { matches!(kind, 128 | 129) };
+            Body::Icmp { kind, code, id: if echo { word(upper, 4)? } else { 0 } }
+        }
+        _ => return None,
+    })
+}
+
+/// The tag in what a raw IPv6 socket received.
+pub(super) fn tag_of(protocol: u8, upper: &[u8]) -> Option<u32> {
+    let base = Headers::new([0_u8; 16].into(), [0_u8; 16].into(), protocol, Body::Other);
+    above(base, upper, None, upper.len()).tag
+}
+
+fn word(bytes: &[u8], at: usize) -> Option<u16> {
+    Some(u16::from_be_bytes(bytes.get(at..at + 2)?.try_into().ok()?))
+}
+
+fn octets(address: IpAddr) -> Vec<u8> {
+    match address {
+        IpAddr::V4(address) => address.octets().to_vec(),
+        IpAddr::V6(address) => address.octets().to_vec(),
+    }
+}
+
+fn short(length: usize) -> [u8; 2] {
+    u16::try_from(length).unwrap_or(u16::MAX).to_be_bytes()
+}
+
+fn checksum(bytes: &[u8]) -> u16 {
+    let mut sum: u32 = 0;
+    for pair in bytes.chunks(2) {
+        let [high, low] = [0, 1].map(|at| pair.get(at).copied().unwrap_or(0));
+        sum += u32::from(u16::from_be_bytes([high, low]));
+    }
+    while sum > 0xffff {
+        sum = (sum & 0xffff) + (sum >> 16);
+    }
+    !u16::try_from(sum).unwrap_or(0)
+}
+
+/// The checksum of SCTP (RFC 9260, appendix A), bit by bit.
+fn crc32c(bytes: &[u8]) -> u32 {
+    let mut value = u32::MAX;
+    for byte in bytes {
+        value ^= u32::from(*byte);
+        for _ in 0..8 {
+            value = if value & 1 == 1 { (value >> 1) ^ 0x82f6_3b78 } else { value >> 1 };
+        }
+    }
+    !value
+}
