@@ -128,6 +128,7 @@ registry! {
     ip_martian,
     ip_ttl_expired,
     conntrack_invalid,
+    netfilter_mixed_backends,
     netfilter_reject,
     netfilter_policy_drop,
     netfilter_drop,

@@ -2,10 +2,13 @@
 
 use anyhow::{Context, Result, bail};
 
+use skoop_model::Protocol;
+
 use super::Lab;
+use crate::packets::Probe;
 use crate::scenario::{Change, Edit, Place, fill, fill_json};
 use crate::servers::Listen;
-use crate::{command, objects};
+use crate::{command, objects, packets};
 
 impl Lab {
     /// A change for people, with its placeholders filled in: `bridge fdb del …   # in node/node-1`.
@@ -50,11 +53,23 @@ impl Lab {
                 let listens = listens.iter().map(|text| text.parse()).collect::<Result<Vec<Listen>>>()?;
                 self.listen(&netns, &listens)
             }
+            [lab, send, to, ports @ ..] if lab == "lab" && send == "send" && ports.len() < 2 => {
+                let source_port = ports.first().map(|port| port.parse()).transpose().context("a source port")?;
+                self.send(netns, to, source_port)
+            }
             [lab, ..] if lab == "lab" => {
-                bail!("`{}` is no command of the lab: there is `lab listen …`", argv.join(" "))
+                bail!("`{}` is no command of the lab: there are `lab listen …` and `lab send …`", argv.join(" "))
             }
             argv => command::run(Some(&netns), argv, None).map(drop),
         }
+    }
+
+    /// Sends to `tcp:ADDRESS:PORT` or `udp:ADDRESS:PORT` and waits for what comes back, whatever it is.
+    fn send(&self, netns: String, to: &str, source_port: Option<u16>) -> Result<()> {
+        let Listen { udp, address, .. } = to.parse()?;
+        let protocol = if udp { Protocol::UDP } else { Protocol::TCP };
+        let probe = Probe { netns, address: address.ip(), port: address.port(), protocol, size_bytes: 0, source_port };
+        packets::measure(&self.background, &probe).map(drop)
     }
 
     fn edit(&self, edit: &Edit) -> Result<()> {

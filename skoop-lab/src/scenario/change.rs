@@ -11,7 +11,8 @@ use skoop_model::ObjectKey;
 /// One step that breaks or heals a cluster.
 ///
 /// A command whose first word is `lab` is the lab's own: `["lab", "listen", "tcp:127.0.0.1:80", …]` makes exactly these listeners run in the
-/// place, `["lab", "listen"]` none.
+/// place, `["lab", "listen"]` none. `["lab", "send", "udp:10.96.0.1:80", "40000"]` sends one packet from there, with this source port, and waits
+/// for the answer; without a source port it does so some forty times.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Change {
     /// Runs a command in a node or pod.
