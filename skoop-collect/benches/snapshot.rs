@@ -1,4 +1,5 @@
-//! Time of the snapshot of a host with 110 pods, each a namespace behind a veth on the host's bridge.
+//! Time of the snapshot of a host with 110 pods, each a namespace behind a veth on the host's bridge; and of one with many
+//! connections.
 
 #[path = "../tests/local/support.rs"]
 mod support;
@@ -30,6 +31,27 @@ fn node_with_110_pods(bencher: Bencher) {
 #[divan::bench(sample_count = 20, sample_size = 1)]
 fn node_with_110_pods_one_thread(bencher: Bencher) {
     measure(bencher, &Options { max_threads: 1, ..Options::default() });
+}
+
+#[divan::bench(sample_count = 10, sample_size = 1)]
+fn host_with_200_000_connections(bencher: Bencher) {
+    let host = Namespace::new("flows");
+    let mut flows = String::new();
+    for flow in 0..200_000_u32 {
+        let [_, a, b, c] = flow.to_be_bytes();
+        writeln!(flows, "-I -p udp -s 10.{a}.{b}.{c} -d 10.200.0.1 --sport 4000 --dport 53 -t 3000").expect("text");
+    }
+    let file = std::env::temp_dir().join(format!("skoop-bench-{}", std::process::id()));
+    std::fs::write(&file, flows).expect("a file");
+    host.exec(&format!("conntrack --load-file {}", file.display()));
+    std::fs::remove_file(&file).expect("removed");
+    let selection = Selection { host: host.netns(), others: Others::None };
+    bencher.bench_local(|| {
+        let snapshot = collect(NodeName::from("node"), &selection, &Options::default()).expect("a snapshot");
+        let table = snapshot.host().and_then(|host| host.conntrack.value());
+        assert_eq!(table.map(|table| table.entries.len()), Some(200_000));
+        snapshot
+    });
 }
 
 fn measure(bencher: Bencher, options: &Options) {

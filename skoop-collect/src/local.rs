@@ -4,6 +4,7 @@
 //! conntrack entry comes into being. What cannot be read is in the snapshot as unavailable, with its reason, and the rest is kept.
 
 mod addresses;
+mod conntrack;
 mod links;
 mod modules;
 mod namespace;
@@ -84,8 +85,10 @@ impl Default for Selection {
 /// How to collect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
-    /// Dump the netfilter rules.
+    /// Dump the netfilter rules and the connection table.
     pub netfilter: bool,
+    /// Entries of a connection table that are kept; a longer table says in its problems that it is cut.
+    pub conntrack_entries: usize,
     /// Namespaces read at the same time.
     pub max_threads: usize,
     /// Longest run of one tool.
@@ -99,13 +102,14 @@ pub struct Options {
 }
 
 impl Default for Options {
-    /// With netfilter, as many threads as processors (2 to 8), ten seconds and 256 MiB for a tool, tools from `PATH` and the `sbin`
+    /// With netfilter and a million connections, as many threads as processors (2 to 8), ten seconds and 256 MiB for a tool, tools from `PATH` and the `sbin`
     /// directories, names from `/run/netns`.
     fn default() -> Self {
         let path = std::env::var_os("PATH").unwrap_or_default();
         let system = ["/usr/sbin", "/sbin", "/usr/local/sbin", "/usr/bin", "/bin"].map(PathBuf::from);
         Self {
             netfilter: true,
+            conntrack_entries: 1_000_000,
             max_threads: thread::available_parallelism().map_or(2, usize::from).clamp(2, 8),
             tool_timeout: Duration::from_secs(10),
             tool_output_bytes: 256 << 20,
@@ -141,6 +145,7 @@ pub fn collect(node: NodeName, selection: &Selection, options: &Options) -> Resu
         },
         modules: Modules::read(&release),
         netfilter: options.netfilter,
+        conntrack_entries: options.conntrack_entries,
     };
     let neighbourhood = within(&host, here, || Neighbourhood::read(host.id, &others))?;
     if selection.others == Others::ConnectedByVeth {

@@ -1,6 +1,8 @@
 //! The local collector against what iproute2 and the netfilter tools say of the same namespaces.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test ends at the first surprise")]
 
+#[path = "local/conntrack.rs"]
+mod conntrack;
 #[path = "local/links.rs"]
 mod links;
 #[path = "local/looking.rs"]

@@ -131,6 +131,9 @@ impl NamespaceSnapshot {
     }
 
     /// Every part that could not be read, by name.
+    ///
+    /// nftables are there as JSON or as text. Of what many kernels do not tell without loading a module, hook owners and
+    /// connections, only a failure counts.
     pub fn unavailable(&self) -> Vec<(&'static str, &Unavailable)> {
         let dumps = &self.netfilter;
         let parts = [
@@ -146,8 +149,12 @@ impl NamespaceSnapshot {
             ("ip6tables-legacy", dumps.legacy_v6.get().err()),
             ("iptables-nft", dumps.nft_v4.get().err()),
             ("ip6tables-nft", dumps.nft_v6.get().err()),
-            ("nft", dumps.nft_json.get().err()),
+            ("nft", dumps.nft_json.get().err().filter(|_| dumps.nft_text.value().is_none())),
             ("ipset", dumps.ipset.get().err()),
+            ("xt_recent", failure(&dumps.xt_recent)),
+            ("ipvs", failure(&dumps.ipvs)),
+            ("hooks", failure(&dumps.hooks)),
+            ("conntrack", failure(&self.conntrack)),
         ];
         parts.into_iter().filter_map(|(name, why)| Some((name, why?))).collect()
     }
@@ -156,4 +163,9 @@ impl NamespaceSnapshot {
     pub fn is_partial(&self) -> bool {
         self.unavailable().iter().any(|(_, why)| why.reason != Reason::NotCollected)
     }
+}
+
+/// Why a part is missing that a kernel need not have and an older snapshot does not know, if that is a failure.
+fn failure<T>(item: &Item<T>) -> Option<&Unavailable> {
+    item.get().err().filter(|why| ![Reason::NotCollected, Reason::Unsupported].contains(&why.reason))
 }

@@ -82,6 +82,23 @@ fn what_is_written_is_read() {
     assert_eq!(Bundle::read(bytes(&empty).as_slice()).unwrap(), empty);
 }
 
+/// Bundles of skoop 0.1.0, which knew of no connections, hooks or lists of `recent`.
+#[test]
+fn bundles_of_an_earlier_skoop_are_read_and_miss_nothing_that_they_had() {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/bundles");
+    let paths = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    let bundles: Vec<_> = paths.filter(|path| path.extension().is_some_and(|kind| kind == "skoop")).collect();
+    assert!(!bundles.is_empty());
+    for path in bundles {
+        let bundle = Bundle::read_file(&path).unwrap();
+        let namespaces: Vec<_> = bundle.nodes.iter().flat_map(|node| &node.namespaces).collect();
+        assert!(!namespaces.is_empty());
+        for namespace in namespaces {
+            assert_eq!(namespace.unavailable(), [], "{}", path.display());
+        }
+    }
+}
+
 #[test]
 fn equal_content_gives_equal_bytes() {
     let one = bundle();

@@ -11,15 +11,22 @@ use std::sync::OnceLock;
 pub(super) enum Part {
     NfTables,
     IpSet,
+    ConntrackNetlink,
+    HookList,
     TcpDiag,
     UdpDiag,
 }
 
 impl Part {
+    const ALL: [Self; 6] =
+        [Self::NfTables, Self::IpSet, Self::ConntrackNetlink, Self::HookList, Self::TcpDiag, Self::UdpDiag];
+
     pub(super) fn module(self) -> &'static str {
         match self {
             Self::NfTables => "nf_tables",
             Self::IpSet => "ip_set",
+            Self::ConntrackNetlink => "nf_conntrack_netlink",
+            Self::HookList => "nfnetlink_hook",
             Self::TcpDiag => "tcp_diag",
             Self::UdpDiag => "udp_diag",
         }
@@ -30,6 +37,8 @@ impl Part {
         match self {
             Self::NfTables => "nft_register_expr",
             Self::IpSet => "ip_set_type_register",
+            Self::ConntrackNetlink => "ctnetlink_get_conntrack",
+            Self::HookList => "nfnl_hook_get",
             Self::TcpDiag => "tcp_diag_dump",
             Self::UdpDiag => "udp_diag_dump",
         }
@@ -115,7 +124,7 @@ fn in_builtin_list(list: &str, module: &str) -> bool {
 
 /// The sought functions that `/proc/kallsyms` lists without a module.
 fn builtin_symbols(table: &str) -> BTreeSet<&'static str> {
-    let sought = [Part::NfTables, Part::IpSet, Part::TcpDiag, Part::UdpDiag].map(Part::symbol);
+    let sought = Part::ALL.map(Part::symbol);
     table
         .lines()
         .filter_map(|line| {

@@ -3,19 +3,21 @@
 use std::collections::BTreeSet;
 
 use netlink_sys::protocols::NETLINK_ROUTE;
-use skoop_model::{HostRole, Item, Link, LinkKind, NamespaceSnapshot, NetfilterDumps, NetnsId, Unavailable};
+use skoop_model::{HostRole, Item, Link, LinkKind, NamespaceSnapshot, NetnsId, Unavailable};
 
 use super::modules::Modules;
 use super::netlink::{Netlink, NetlinkError};
 use super::peers::Foreign;
 use super::tool::Tools;
-use super::{addresses, item, links, neighbours, netfilter, routes, rules, sockets, sysctls};
+use super::{addresses, conntrack, item, links, neighbours, netfilter, routes, rules, sockets, sysctls};
 
 /// What all namespaces are read with.
 pub(super) struct Means {
     pub(super) tools: Tools,
     pub(super) modules: Modules,
     pub(super) netfilter: bool,
+    /// Most entries of a connection table.
+    pub(super) conntrack_entries: usize,
 }
 
 /// Reads the namespace `id`, in which the thread must be, and tells which veths lead out of it.
@@ -38,7 +40,10 @@ pub(super) fn read(id: NetnsId, role: HostRole, means: &Means) -> (NamespaceSnap
     snapshot.fdb = route.item(|netlink| neighbours::read_fdb(netlink, &vxlans));
     snapshot.sysctls = item(|| sysctls::read(snapshot.links.elements().iter().map(|link| link.name.as_str())));
     snapshot.sockets = item(|| sockets::read(&means.modules));
-    snapshot.netfilter = dumps.map_or_else(NetfilterDumps::not_collected, netfilter::Pending::finish);
+    if let Some(dumps) = dumps {
+        snapshot.conntrack = item(|| conntrack::read(&means.modules, &snapshot.sysctls, means.conntrack_entries));
+        snapshot.netfilter = dumps.finish(&means.tools, &means.modules, role, snapshot.links.elements());
+    }
     (snapshot, foreign)
 }
 

@@ -1,14 +1,18 @@
 //! Netfilter dumps, verbatim. What there is to dump is asked first, by netlink and procfs, so that a namespace without rules costs
 //! no process and no table comes into being by asking for it.
 
+mod hooks;
+mod ipvs;
+mod recent;
+
 use std::io;
 
 use netlink_sys::protocols::NETLINK_NETFILTER;
 use rustix::io::Errno;
-use skoop_model::{Family, Item, NetfilterDumps, Reason, Unavailable};
+use skoop_model::{Family, HookOwner, HostRole, Item, Link, NetfilterDumps, Reason, Unavailable};
 
 use super::modules::{Modules, Part, Presence};
-use super::netlink::{Netlink, NetlinkError, attribute, attributes, text};
+use super::netlink::{Netlink, NetlinkError, attribute, attributes, text as name_of};
 use super::tool::{Running, Tools};
 use super::{item, now_ms};
 
@@ -24,7 +28,7 @@ const IPSET_FLAGS: u16 = 6 | 0x4000;
 /// `IPSET_FLAG_LIST_SETNAME`: names only.
 const IPSET_NAMES_ONLY: u32 = 2;
 /// Length of `struct nfgenmsg`.
-const HEADER: usize = 4;
+pub(super) const HEADER: usize = 4;
 const NFPROTO_IPV4: u8 = 2;
 const NFPROTO_IPV6: u8 = 10;
 /// The tables that `iptables-nft` knows; `iptables-nft-save` passes over all others.
@@ -39,7 +43,11 @@ pub(super) struct Pending {
     nft_v4: Dump,
     nft_v6: Dump,
     nft_json: Dump,
+    nft_text: Dump,
     ipset: Dump,
+    ipvs: Dump,
+    /// The tables of `nf_tables`, if the kernel told them.
+    tables: Vec<Table>,
 }
 
 /// One dump: the tools to wait for, or what is known without any.
@@ -52,9 +60,7 @@ enum Dump {
 pub(super) fn start(tools: &Tools, modules: &Modules) -> Pending {
     let tables = ask(modules, Part::NfTables, nft_tables);
     let has = |family: u8| {
-        tables
-            .as_ref()
-            .map(|tables| tables.iter().any(|table| table.family == family && IPTABLES.contains(&table.name.as_str())))
+        tables.as_ref().map(|tables| tables.iter().any(|table| table.family == family && table.may_be_of_iptables()))
     };
     Pending {
         legacy_v4: legacy(tools, Family::V4),
@@ -68,24 +74,56 @@ pub(super) fn start(tools: &Tools, modules: &Modules) -> Pending {
         nft_json: Dump::of(tables.as_ref().map(|tables| !tables.is_empty()), NO_RULESET, || {
             tools.start(&[&["nft", "-j", "list", "ruleset"]])
         }),
+        nft_text: match &tables {
+            // The wording of rules that `iptables-save` does not word.
+            Ok(tables) if tables.iter().any(|table| !table.may_be_of_iptables()) => text(tools),
+            Ok(tables) if tables.is_empty() => Dump::Done(Item::known(now_ms(), String::new())),
+            Ok(_) => Dump::Done(Item::unavailable(Reason::NotCollected, "iptables-nft-save words these tables")),
+            Err(why) => Dump::Done(Item::Unavailable(why.clone())),
+        },
         ipset: Dump::of(ask(modules, Part::IpSet, ip_sets).as_ref().map(|exist| *exist), "", || {
             tools.start(&[&["ipset", "save"]])
         }),
+        ipvs: services(tools),
+        tables: tables.unwrap_or_default(),
     }
 }
 
 impl Pending {
-    /// Waits for the tools.
-    pub(super) fn finish(self) -> NetfilterDumps {
+    /// Reads the rest of a namespace with these devices, then waits for the tools.
+    pub(super) fn finish(self, tools: &Tools, modules: &Modules, role: HostRole, links: &[Link]) -> NetfilterDumps {
+        let xt_recent = item(recent::read);
+        let hooks = self.hooks(modules, role, links);
+        let nft_json = self.nft_json.finish();
+        let nft_text = match self.nft_text {
+            // Such as of an `nft` that was built without JSON.
+            Dump::Done(_) if !self.tables.is_empty() && nft_json.value().is_none() => text(tools),
+            dump => dump,
+        };
         NetfilterDumps {
             legacy_v4: self.legacy_v4.finish(),
             legacy_v6: self.legacy_v6.finish(),
             nft_v4: self.nft_v4.finish(),
             nft_v6: self.nft_v6.finish(),
-            nft_json: self.nft_json.finish(),
+            nft_json,
+            nft_text: nft_text.finish(),
             ipset: self.ipset.finish(),
-            ..NetfilterDumps::not_collected()
+            xt_recent,
+            ipvs: self.ipvs.finish(),
+            hooks,
         }
+    }
+
+    /// The owners of hooks: of a host, and of a namespace with rules. Those of devices are chains of the families `netdev` and
+    /// `inet`, and flowtables.
+    fn hooks(&self, modules: &Modules, role: HostRole, links: &[Link]) -> Item<Vec<HookOwner>> {
+        let legacy = [&self.legacy_v4, &self.legacy_v6].iter().any(|dump| matches!(dump, Dump::Running(_)));
+        if role != HostRole::Host && self.tables.is_empty() && !legacy {
+            return Item::unavailable(Reason::NotCollected, "a namespace without rules");
+        }
+        let per_device = self.tables.iter().any(|table| ![NFPROTO_IPV4, NFPROTO_IPV6].contains(&table.family));
+        let devices = links.iter().filter(|_| per_device).map(|link| link.name.as_str());
+        item(|| hooks::read(modules, devices))
     }
 }
 
@@ -133,6 +171,37 @@ fn legacy(tools: &Tools, family: Family) -> Dump {
         .map_or_else(|why| Dump::Done(Item::Unavailable(why)), Dump::Running)
 }
 
+/// The whole of `nf_tables` in words, with handles.
+fn text(tools: &Tools) -> Dump {
+    Dump::of(Ok(true), "", || tools.start(&[&["nft", "-a", "list", "ruleset"]]))
+}
+
+/// `ipvsadm -Sn`, or the same from procfs where it is not installed. The table exists in every namespace of a kernel with IPVS, so
+/// that reading it loads nothing.
+fn services(tools: &Tools) -> Dump {
+    let table = match std::fs::read_to_string(ipvs::FILE) {
+        Ok(table) if ipvs::has_services(&table) => table,
+        Ok(_) => return Dump::Done(Item::known(now_ms(), String::new())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Dump::Done(Item::known(now_ms(), String::new()));
+        }
+        Err(error) => {
+            return Dump::Done(Item::Unavailable(super::unavailable(&format!("read {}", ipvs::FILE), &error)));
+        }
+    };
+    match tools.start(&[&["ipvsadm", "-Sn"]]) {
+        Ok(running) => Dump::Running(vec![running]),
+        Err(_) => Dump::Done(item(|| {
+            ipvs::render(&table).map_err(|line| Unavailable::new(Reason::Malformed, format!("{}: {line}", ipvs::FILE)))
+        })),
+    }
+}
+
+/// A socket to netfilter in the thread's namespace.
+pub(super) fn open() -> Result<Netlink, NetlinkError> {
+    Netlink::open("open a netfilter socket", NETLINK_NETFILTER)
+}
+
 /// Asks a part of nfnetlink that may not be there.
 fn ask<T: Default>(
     modules: &Modules,
@@ -147,7 +216,7 @@ fn ask<T: Default>(
             return Err(Unavailable::new(Reason::Unsupported, detail));
         }
     }
-    let mut netlink = match Netlink::open("open a netfilter socket", NETLINK_NETFILTER) {
+    let mut netlink = match open() {
         Err(error) if error.is(Errno::PROTONOSUPPORT) => return Ok(T::default()),
         netlink => netlink?,
     };
@@ -164,9 +233,17 @@ struct Table {
     name: String,
 }
 
+impl Table {
+    /// Whether `iptables-nft-save` looks at it.
+    fn may_be_of_iptables(&self) -> bool {
+        [NFPROTO_IPV4, NFPROTO_IPV6].contains(&self.family) && IPTABLES.contains(&self.name.as_str())
+    }
+}
+
 fn nft_tables(netlink: &mut Netlink) -> Result<Vec<Table>, NetlinkError> {
     netlink.dump("list nf_tables", NFT_GET_TABLE, &[0; HEADER], |_, payload| {
-        let name = attributes(payload, HEADER).find(|(kind, _)| *kind == NFTA_TABLE_NAME).map(|(_, value)| text(value));
+        let name =
+            attributes(payload, HEADER).find(|(kind, _)| *kind == NFTA_TABLE_NAME).map(|(_, value)| name_of(value));
         Ok(payload.first().zip(name).map(|(family, name)| Table { family: *family, name }))
     })
 }

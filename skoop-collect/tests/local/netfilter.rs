@@ -72,7 +72,9 @@ fn only_what_there_is_to_dump_needs_its_tool() {
     let namespace = Namespace::new("native");
     namespace.exec("nft add table ip kube-proxy");
     let options = Options { tool_path: Vec::new(), ..Options::default() };
-    let dumps = snapshot(&namespace, &options).netfilter;
+    let snapshot = snapshot(&namespace, &options);
+    assert_eq!(snapshot.unavailable().len(), 1, "the text is no loss of its own");
+    let dumps = snapshot.netfilter;
     let why = dumps.nft_json.get().unwrap_err();
     assert_eq!((why.reason, why.detail.as_str()), (Reason::Unsupported, "nft is not installed"));
     assert_eq!(dumps.nft_v4.value().map(String::as_str), Some(""), "no table of iptables");
@@ -109,7 +111,7 @@ fn whatever_a_tool_prints_is_kept_and_whatever_it_does_is_survived() {
 
 /// All that collecting could leave behind in a namespace.
 fn trace(namespace: &Namespace) -> Vec<String> {
-    let mut seen: Vec<_> = ["nft list ruleset", "ipset save", "conntrack -L -o extended", "ip -d link", "ip rule"]
+    let mut seen: Vec<_> = ["nft -a list ruleset", "ipset save", "ip -d link", "ip rule"]
         .iter()
         .chain(&["ip route show table all", "ip -6 route show table all", "ip neigh show nud all", "ss -tuln"])
         .map(|command| namespace.exec(command))
@@ -119,6 +121,26 @@ fn trace(namespace: &Namespace) -> Vec<String> {
         let text = namespace.within(|| fs::read_to_string(&path)).unwrap_or_default();
         // The lines of counters per processor: their first column is the number of entries.
         seen.push(text.lines().filter_map(|line| line.split(' ').next()).collect::<Vec<_>>().join(" "));
+    }
+    // Without the fifth word, which counts down.
+    let flows = namespace.exec("conntrack -L -o extended,id");
+    let still = |flow: &str| {
+        flow.split_whitespace().enumerate().filter(|(at, _)| *at != 4).map(|(_, word)| word.to_owned()).collect()
+    };
+    seen.extend(flows.lines().map(still).map(|words: Vec<String>| words.join(" ")));
+    let directory = "/proc/thread-self/net/xt_recent";
+    let lists = namespace.within(|| {
+        let names = fs::read_dir(directory).map(|names| names.flatten().map(|name| name.path()).collect::<Vec<_>>());
+        names
+            .unwrap_or_default()
+            .iter()
+            .map(|path| (path.clone(), fs::read_to_string(path).unwrap()))
+            .collect::<Vec<_>>()
+    });
+    seen.push(format!("{lists:?}"));
+    for name in ["count", "acct", "max"] {
+        let path = format!("/proc/sys/net/netfilter/nf_conntrack_{name}");
+        seen.push(namespace.within(|| fs::read_to_string(path).unwrap_or_default()));
     }
     seen.push(fs::read_to_string("/proc/modules").unwrap_or_default());
     seen
@@ -132,6 +154,11 @@ fn collecting_changes_nothing() {
     bare.ip(&format!("link add veth0 type veth peer name veth1 netns {}", ruled.name));
     ruled.exec("iptables-nft -A INPUT -j ACCEPT");
     ruled.exec("iptables-legacy -A INPUT -j ACCEPT");
+    ruled.exec("iptables-legacy -A OUTPUT -m recent --name seen --set");
+    ruled.exec("nft add table netdev own");
+    ruled.exec("nft add chain netdev own in { type filter hook ingress device lo priority 0 ; }");
+    ruled.exec("sysctl -qw net.netfilter.nf_conntrack_acct=1");
+    ruled.exec("conntrack -I -p udp -s 10.0.0.1 -d 10.0.0.2 --sport 53 --dport 53 -t 90000");
     // Listing links gives their peers' namespaces their numbers, so both are listed once before.
     let before = [trace(&bare), trace(&ruled)];
     let loaded = run(&["ls", "/sys/module"]);
