@@ -1,47 +1,80 @@
-//! Connection tracking: the flows that the packets of one walk make in one namespace.
+//! Connection tracking: the flows that the packets of one walk make in one namespace, over those of its snapshot.
+//!
+//! Follows `net/netfilter/nf_conntrack_core.c`, the trackers nf_conntrack_proto_*.c and nf_nat_core.c. Sequence numbers are not
+//! modelled: every TCP segment counts as in its window, as with `nf_conntrack_tcp_be_liberal`.
 
+mod flows;
+pub(crate) mod jhash;
+mod known;
 mod nat;
 mod protocol;
+mod sctp;
 mod tcp;
 mod track;
 mod tuple;
+mod unique;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
-use skoop_model::{MacAddr, Mark};
+use skoop_model::{ConntrackTable, IfIndex, MacAddr, Mark};
 
-pub(crate) use nat::{Manip, NatRange};
-pub(crate) use tcp::TcpState;
-pub(crate) use tuple::Tuple;
+pub(crate) use nat::{Manip, of_direction};
+pub(crate) use tcp::Tcp;
+pub(crate) use track::Tracked;
+pub(crate) use tuple::{Tuple, Zone};
+pub(crate) use unique::NatRange;
 
 use crate::Tri;
 use crate::netfilter::{Frame, RuleDoubt, RuleId};
+use flows::Flows;
+use known::Known;
+use sctp::SctpState;
 
-/// Flows that the packets of one walk created in one namespace, and what was answered there about things unknown.
+/// Flows that the packets of one walk created in one namespace, over those that its snapshot knew, and what was answered there
+/// about things unknown.
+///
+/// A clone shares the snapshot's flows: make one with [`Conntrack::seeded`] for a namespace, and clone it for each walk.
 #[derive(Debug, Clone, Default)]
 pub struct Conntrack {
-    place: Option<Arc<str>>,
-    connections: Vec<Connection>,
+    shared: Option<Arc<Shared>>,
+    flows: Flows,
     answers: Vec<(Doubt, bool)>,
+}
+
+/// What all walks in a namespace share.
+#[derive(Debug, Default)]
+struct Shared {
+    place: String,
+    known: Known,
 }
 
 impl Conntrack {
     /// An empty table of the namespace that people call `place`; questions about unknown rules then name it.
     pub fn of(place: &str) -> Self {
-        Self { place: Some(place.into()), ..Self::default() }
+        let shared = Shared { place: place.to_owned(), known: Known::default() };
+        Self { shared: Some(Arc::new(shared)), ..Self::default() }
+    }
+
+    /// A table that holds the flows of a snapshot already; packets that belong to one of them are treated as the kernel would
+    /// at that time. Takes time in proportion to the number of entries; a clone takes none.
+    pub fn seeded(place: &str, table: &ConntrackTable) -> Self {
+        let shared = Shared { place: place.to_owned(), known: Known::new(table) };
+        Self { shared: Some(Arc::new(shared)), ..Self::default() }
     }
 
     /// ` on PLACE`, or nothing.
     pub(crate) fn on_place(&self) -> String {
-        self.place.as_ref().map(|place| format!(" on {place}")).unwrap_or_default()
+        let shared = self.shared.as_ref().filter(|shared| !shared.place.is_empty());
+        shared.map(|shared| format!(" on {}", shared.place)).unwrap_or_default()
     }
 
     pub(crate) fn connection(&self, id: usize) -> Option<&Connection> {
-        self.connections.get(id)
+        self.flows.get(id)
     }
 
     pub(crate) fn connection_mut(&mut self, id: usize) -> Option<&mut Connection> {
-        self.connections.get_mut(id)
+        self.flows.get_mut(id)
     }
 
     /// The connection of a packet, with the packet's part in it.
@@ -50,6 +83,21 @@ impl Conntrack {
             Tracking::Tracked { id, info, direction } => Some((self.connection(id)?, info, direction)),
             Tracking::Unseen | Tracking::Untracked | Tracking::Invalid => None,
         }
+    }
+
+    /// The entry of the snapshot that a packet's flow was known by, as `conntrack -L` prints it. None for a flow that began in this
+    /// walk, and for a packet without a flow.
+    pub fn entry_text(&self, state: &PacketState) -> Option<String> {
+        let (connection, ..) = self.of_packet(state)?;
+        self.text_of(connection)
+    }
+
+    fn text_of(&self, connection: &Connection) -> Option<String> {
+        Some(known::text(self.known()?.entry(connection.entry?)?))
+    }
+
+    fn known(&self) -> Option<&Known> {
+        self.shared.as_ref().map(|shared| &shared.known)
     }
 
     /// What was answered before in this walk about something that is unknown for the whole namespace.
@@ -78,8 +126,12 @@ pub(crate) enum Doubt {
 #[derive(Debug, Clone, Default)]
 pub struct PacketState {
     pub(crate) tracking: Tracking,
-    /// Zone of the conntrack template (target CT).
-    pub(crate) zone: u16,
+    /// How it is to be tracked (target CT); none if no rule said so.
+    pub(crate) template: Option<Template>,
+    /// What the caller said of its flow.
+    pub(crate) assumed: Option<Assumed>,
+    /// The local address that TPROXY handed the packet to.
+    pub(crate) tproxy: Option<SocketAddr>,
     pub(crate) source_mac: Option<MacAddr>,
     pub(crate) sender: Sender,
     pub(crate) origin: Option<Origin>,
@@ -101,10 +153,50 @@ impl PacketState {
         self.source_mac = Some(mac);
     }
 
+    /// Says what connection tracking will think of the packet, for a packet in the middle of a flow whose beginning is not walked:
+    /// the flow is taken to be without NAT. A flow that the table knows is not overruled.
+    pub fn assume(&mut self, assumed: Assumed) {
+        if assumed == Assumed::Untracked {
+            self.tracking = Tracking::Untracked;
+        }
+        self.assumed = Some(assumed);
+    }
+
+    /// The local address and port whose socket takes the packet, if TPROXY gave it one (`nf_tproxy_assign_sock`). The packet still
+    /// has to be routed to this host.
+    pub fn tproxy(&self) -> Option<SocketAddr> {
+        self.tproxy
+    }
+
     /// Says who sends the packet.
     pub fn set_sender(&mut self, sender: Sender) {
         self.sender = sender;
     }
+}
+
+/// What is said of the flow of a packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Assumed {
+    /// The packet begins a flow.
+    New,
+    /// Packets went both ways before.
+    Established,
+    /// It begins a flow that another one foretold, or is an error about one.
+    Related,
+    /// It fits no flow and may not begin one.
+    Invalid,
+    /// It is exempt from tracking.
+    Untracked,
+}
+
+/// How a packet is to be tracked (`nf_ct_tmpl`, target CT).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Template {
+    pub zone: Zone,
+    /// The zone's number is the packet's mark when it is looked up (`NF_CT_FLAG_MARK`).
+    pub zone_of_mark: bool,
+    /// Helper of a flow that the packet begins.
+    pub helper: Option<Arc<str>>,
 }
 
 /// The process that sends a packet, as far as it is known.
@@ -154,11 +246,14 @@ pub(crate) enum Direction {
 
 /// One flow (`struct nf_conn`).
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "they are the kernel's status bits, set one by one")]
 pub(crate) struct Connection {
-    pub zone: u16,
+    pub zone: Zone,
     pub original: Tuple,
     pub reply: Tuple,
     pub mark: Mark,
+    /// `ct label`, bit 0 first.
+    pub labels: u128,
     /// `IPS_CONFIRMED`: only now other packets find it.
     pub confirmed: bool,
     /// Removed from the table: later packets do not find it (`nf_ct_kill_acct`).
@@ -167,9 +262,57 @@ pub(crate) struct Connection {
     pub seen_reply: bool,
     /// `IPS_ASSURED`.
     pub assured: Tri,
-    pub tcp: TcpState,
+    /// `IPS_EXPECTED`: a helper foretold it.
+    pub expected: bool,
+    /// Nothing is known of it but what the caller said: neither direction, marks nor NAT.
+    pub assumed: bool,
+    pub tcp: Tcp,
+    pub sctp: SctpState,
     pub source: NatSide,
     pub destination: NatSide,
+    /// Device that the source was masqueraded for (`masq_index`).
+    pub masqueraded_for: Option<IfIndex>,
+    /// Helper that reads the flow.
+    pub helper: Option<Arc<str>>,
+    /// Helper of the flow that foretold this one (`ct->master`).
+    pub master_helper: Option<Arc<str>>,
+    /// The entry of the snapshot that it was known by.
+    pub entry: Option<u32>,
+}
+
+impl Connection {
+    /// A flow that nothing is known of yet.
+    fn new(original: Tuple, zone: Zone) -> Self {
+        Self {
+            zone,
+            original,
+            reply: original.inverted(),
+            mark: Mark(0),
+            labels: 0,
+            confirmed: false,
+            dead: false,
+            seen_reply: false,
+            assured: Tri::No,
+            expected: false,
+            assumed: false,
+            tcp: Tcp::default(),
+            sctp: SctpState::default(),
+            source: NatSide::default(),
+            destination: NatSide::default(),
+            masqueraded_for: None,
+            helper: None,
+            master_helper: None,
+            entry: None,
+        }
+    }
+
+    /// The tuple of one direction.
+    pub(crate) fn tuple(&self, direction: Direction) -> Tuple {
+        match direction {
+            Direction::Original => self.original,
+            Direction::Reply => self.reply,
+        }
+    }
 }
 
 /// One side of the NAT of a flow.
@@ -179,10 +322,20 @@ pub(crate) struct NatSide {
     pub done: bool,
     /// `IPS_SRC_NAT`, `IPS_DST_NAT`: there is something to translate.
     pub active: bool,
-    /// The source port was drawn at random.
+    /// The port was drawn at random.
     pub random_port: bool,
     /// The rule that decided.
     pub rule: Option<RuleId>,
+}
+
+impl Direction {
+    /// The other one.
+    pub(crate) fn opposite(self) -> Self {
+        match self {
+            Self::Original => Self::Reply,
+            Self::Reply => Self::Original,
+        }
+    }
 }
 
 #[cfg(test)]

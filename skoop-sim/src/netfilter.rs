@@ -37,7 +37,7 @@ mod words;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use skoop_model::{Family, IfIndex, Link, MacAddr, NetfilterDumps, Packet, RouteKind, Unseen};
+use skoop_model::{Family, IfIndex, Link, MacAddr, NetfilterDumps, Packet, Port, RouteKind, Unseen};
 
 pub use result::{HookResult, NfBlocker, NfEvent, NfEventKind, NfVerdict, RejectWith, RuleRef, RuleSource};
 
@@ -45,7 +45,7 @@ pub(crate) use run::RuleDoubt;
 pub(crate) use table::RuleId;
 pub(crate) use traverse::Frame;
 
-use crate::{Conntrack, Forks, PacketState};
+use crate::{Conntrack, Forks, PacketState, Tri};
 use common::PacketKey;
 use compile::Compiled;
 use run::{Layer, Run};
@@ -167,6 +167,12 @@ pub trait NetfilterEnv {
 
     /// Number of a sysctl, by its path below `/proc/sys`. None: not known.
     fn sysctl(&self, path: &str) -> Option<i64>;
+
+    /// Whether a transparent socket (`IP_TRANSPARENT`) takes what `packet` would be if it went to this address and port: a connected
+    /// one that takes the packet as it is, else a listener.
+    fn transparent_socket(&self, _packet: &Packet, _address: IpAddr, _port: Port) -> Tri {
+        Tri::Maybe
+    }
 
     /// The first primary address of a device, to which REDIRECT leads. None: not known.
     fn primary_address(&self, _device: IfIndex, _family: Family) -> Option<IpAddr> {

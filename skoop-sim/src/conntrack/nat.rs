@@ -1,10 +1,10 @@
-//! NAT of flows: decided once, then applied to every packet of the flow.
+//! NAT of flows: decided once, then applied to every packet of the flow (`net/netfilter/nf_nat_core.c`, nf_nat_proto.c).
 
-use std::net::IpAddr;
+use skoop_model::{IfIndex, Packet};
 
-use skoop_model::Packet;
-
-use super::{Conntrack, Direction, Info, NatSide, PacketState, Tracking, Tuple};
+use super::protocol::is_icmp_error;
+use super::{Connection, Conntrack, Direction, Info, NatRange, NatSide, PacketState, Tracking, Tuple};
+use crate::Forks;
 use crate::netfilter::RuleId;
 
 /// Which end of a packet is translated (`enum nf_nat_manip_type`).
@@ -16,43 +16,56 @@ pub(crate) enum Manip {
     Destination,
 }
 
-/// What NAT may choose from (`struct nf_nat_range2`). Of several addresses the caller has chosen one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct NatRange {
-    /// Address; none leaves it as it is.
-    pub address: Option<IpAddr>,
-    /// First and last port.
-    pub ports: Option<(u16, u16)>,
-    /// Port that the first of `ports` stands for (`NF_NAT_RANGE_PROTO_OFFSET`).
-    pub base: Option<u16>,
-    /// `--random`, `--random-fully`.
-    pub random: bool,
+impl Manip {
+    fn opposite(self) -> Self {
+        match self {
+            Self::Source => Self::Destination,
+            Self::Destination => Self::Source,
+        }
+    }
 }
 
 impl Conntrack {
     /// Whether NAT of this end was decided (`nf_nat_initialized`).
     pub(crate) fn is_nat_done(&self, id: usize, manip: Manip) -> bool {
-        self.connection(id).is_none_or(|connection| match manip {
-            Manip::Source => connection.source.done,
-            Manip::Destination => connection.destination.done,
-        })
+        self.connection(id).is_none_or(|connection| connection.side(manip).done)
     }
 
-    /// Decides NAT of one end (`nf_nat_setup_info`, `net/netfilter/nf_nat_core.c`).
-    pub(crate) fn set_up_nat(&mut self, id: usize, manip: Manip, range: NatRange, rule: Option<RuleId>) {
-        let Some(current) = self.connection(id).map(|connection| connection.reply.inverted()) else {
-            return;
-        };
-        let (new, random_port) = match manip {
-            Manip::Source => self.unique_source(id, current, range),
-            Manip::Destination => self.unique_destination(id, current, range),
-        };
-        if let Some(connection) = self.connection_mut(id) {
-            let side = NatSide { done: true, active: new != current, random_port, rule };
-            match manip {
-                Manip::Source => connection.source = side,
-                Manip::Destination => connection.destination = side,
+    /// Whether the nat rules are to be asked for this packet: only for the first packets of a flow, and never for ICMP errors
+    /// (`nf_nat_inet_fn`, `nf_nat_ipv4_fn`).
+    pub(crate) fn wants_nat(&self, state: &PacketState, packet: &Packet, manip: Manip) -> bool {
+        match state.tracking {
+            Tracking::Tracked { id, info, .. } => {
+                info != Info::Established && !is_icmp_error(packet) && !self.is_nat_done(id, manip)
             }
+            _ => false,
+        }
+    }
+
+    /// Decides NAT of one end (`nf_nat_setup_info`).
+    pub(crate) fn set_up_nat(
+        &mut self,
+        id: usize,
+        manip: Manip,
+        range: NatRange,
+        rule: Option<RuleId>,
+        forks: &mut Forks,
+    ) {
+        let Some(connection) = self.connection(id) else { return };
+        if connection.side(manip).done {
+            return;
+        }
+        // "Can't setup nat info for confirmed ct."
+        if connection.confirmed {
+            if let Some(connection) = self.connection_mut(id) {
+                connection.side_mut(manip).done = true;
+            }
+            return;
+        }
+        let current = connection.reply.inverted();
+        let (new, random_port) = self.unique(id, current, range, manip, forks);
+        if let Some(connection) = self.connection_mut(id) {
+            *connection.side_mut(manip) = NatSide { done: true, active: new != current, random_port, rule };
             connection.reply = new.inverted();
         }
     }
@@ -65,106 +78,90 @@ impl Conntrack {
         let Some(connection) = self.connection(id) else {
             return false;
         };
-        let (side, other) = match direction {
-            Direction::Original => (manip, connection.reply),
-            Direction::Reply => (manip.opposite(), connection.original),
-        };
-        let active = match side {
-            Manip::Source => connection.source.active,
-            Manip::Destination => connection.destination.active,
-        };
-        if !active {
+        if !connection.side(of_direction(manip, direction)).active {
             return false;
         }
-        let target = other.inverted();
-        match (info, manip) {
-            // The header that an ICMP error cites is translated too; it is not modelled (`nf_nat_icmp_reply_translation`).
-            (Info::Related, Manip::Source) => packet.src = target.src,
-            (Info::Related, Manip::Destination) => packet.dst = target.dst,
-            (_, Manip::Source) => target.write_source(packet),
-            (_, Manip::Destination) => target.write_destination(packet),
-        }
-        true
-    }
-
-    /// `get_unique_tuple` for a source: ports stay unless the range, chance or a clash says otherwise.
-    fn unique_source(&self, id: usize, current: Tuple, range: NatRange) -> (Tuple, bool) {
-        let mut new = current;
-        new.src = range.address.unwrap_or(current.src);
-        let Some(port) = current.sport() else {
-            return (new, false);
-        };
-        let mut random = range.random;
-        if let Some((first, last)) = range.ports
-            && (range.random || !(first..=last).contains(&port))
-        {
-            new.set_sport(first);
-            random |= first != last;
-        }
-        let (first, last) = range.ports.unwrap_or((1024, u16::MAX));
-        random |= self.step_to_unused(id, &mut new, (first, last), Tuple::set_sport);
-        (new, random)
-    }
-
-    /// `get_unique_tuple` for a destination: its port changes only if a range was given.
-    fn unique_destination(&self, id: usize, current: Tuple, range: NatRange) -> (Tuple, bool) {
-        let mut new = current;
-        new.dst = range.address.unwrap_or(current.dst);
-        if let (Some((first, last)), Some(port)) = (range.ports, current.dport())
-            && (range.random || range.base.is_some() || !(first..=last).contains(&port))
-        {
-            let size = u32::from(last.saturating_sub(first)) + 1;
-            let offset = range.base.map_or(0, |base| u32::from(port.wrapping_sub(base)) % size);
-            new.set_dport(u16::try_from(u32::from(first) + offset).unwrap_or(last));
-            self.step_to_unused(id, &mut new, (first, last), Tuple::set_dport);
-            return (new, range.random && first != last);
-        }
-        (new, false)
-    }
-
-    /// Takes the next port of the range while the reply's tuple belongs to another flow. True if the port changed.
-    fn step_to_unused(
-        &self,
-        id: usize,
-        new: &mut Tuple,
-        (first, last): (u16, u16),
-        set: impl Fn(&mut Tuple, u16),
-    ) -> bool {
-        if !self.is_used(id, new) {
-            return false;
-        }
-        for port in (first..=last).take(self.connections.len() + 1) {
-            set(new, port);
-            if !self.is_used(id, new) {
-                break;
+        let other = connection.tuple(direction.opposite());
+        if info == Info::Related && is_icmp_error(packet) {
+            translate_error(packet, manip, &other);
+        } else {
+            match manip {
+                Manip::Source => other.inverted().write_source(packet),
+                Manip::Destination => other.inverted().write_destination(packet),
             }
         }
         true
     }
 
-    /// Whether the flow of a packet could keep its source without being taken for another flow.
-    pub(crate) fn may_keep_source(&self, state: &PacketState) -> bool {
-        match state.tracking {
-            Tracking::Tracked { id, .. } => {
-                self.connection(id).is_none_or(|connection| !self.is_used(id, &connection.reply.inverted()))
-            }
-            _ => true,
+    /// Why NAT drops the packet, if it does: an ICMP redirect about a translated flow is never passed on
+    /// (`nf_nat_icmp_reply_translation`), and a flow that was masqueraded for one device dies when it leaves by another
+    /// (`nf_nat_oif_changed`).
+    pub(crate) fn nat_refuses(
+        &mut self,
+        state: &PacketState,
+        packet: &Packet,
+        leaves_by: Option<IfIndex>,
+    ) -> Option<&'static str> {
+        let Tracking::Tracked { id, info, direction } = state.tracking else { return None };
+        let connection = self.connection_mut(id)?;
+        if info == Info::Related && is_icmp_error(packet) {
+            let redirect = matches!(packet.transport, skoop_model::Transport::Icmp { kind: 5 | 137, .. });
+            let translated = connection.source.active || connection.destination.active;
+            let undecided = !(connection.source.done && connection.destination.done);
+            return (redirect && (translated || undecided)).then_some("an ICMP redirect about a translated flow");
         }
+        let masqueraded_for = connection.masqueraded_for.filter(|_| direction == Direction::Original)?;
+        if leaves_by.is_some_and(|device| device != masqueraded_for) && connection.confirmed {
+            connection.dead = true;
+            return Some("the flow was masqueraded for another device");
+        }
+        None
     }
 
-    /// `nf_nat_used_tuple`: whether the answer to `tuple` would be taken for one of another flow.
-    fn is_used(&self, id: usize, tuple: &Tuple) -> bool {
-        let reply = tuple.inverted();
-        let mut others = self.connections.iter().enumerate().filter(|(other, flow)| *other != id && flow.confirmed);
-        others.any(|(_, flow)| flow.original == reply || flow.reply == reply)
+    /// Remembers the device that a flow's source was masqueraded for.
+    pub(crate) fn set_masqueraded_for(&mut self, id: usize, device: IfIndex) {
+        if let Some(connection) = self.connection_mut(id) {
+            connection.masqueraded_for = Some(device);
+        }
     }
 }
 
-impl Manip {
-    fn opposite(self) -> Self {
-        match self {
-            Self::Source => Self::Destination,
-            Self::Destination => Self::Source,
+/// The side of the flow's NAT that decides about this end of a packet in this direction.
+pub(crate) fn of_direction(manip: Manip, direction: Direction) -> Manip {
+    match direction {
+        Direction::Original => manip,
+        Direction::Reply => manip.opposite(),
+    }
+}
+
+/// An ICMP error is translated at its own end, and what it cites at the other one (`nf_nat_icmp_reply_translation`,
+/// `nf_nat_icmpv6_reply_translation`). `other` is the tuple of the other direction.
+fn translate_error(packet: &mut Packet, manip: Manip, other: &Tuple) {
+    let outer = other.inverted();
+    match manip {
+        Manip::Source => packet.src = outer.src,
+        Manip::Destination => packet.dst = outer.dst,
+    }
+    if let Some(cited) = packet.details.as_mut().and_then(|details| details.cited.as_mut()) {
+        match manip {
+            Manip::Source => other.write_destination(cited),
+            Manip::Destination => other.write_source(cited),
+        }
+    }
+}
+
+impl Connection {
+    pub(crate) fn side(&self, manip: Manip) -> &NatSide {
+        match manip {
+            Manip::Source => &self.source,
+            Manip::Destination => &self.destination,
+        }
+    }
+
+    fn side_mut(&mut self, manip: Manip) -> &mut NatSide {
+        match manip {
+            Manip::Source => &mut self.source,
+            Manip::Destination => &mut self.destination,
         }
     }
 }

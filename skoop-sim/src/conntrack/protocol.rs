@@ -38,7 +38,7 @@ pub(super) fn may_begin(packet: &Packet, loose: impl FnOnce() -> bool) -> bool {
         Transport::Tcp { flags, .. } if flags.contains(TcpFlags::FIN) => false,
         Transport::Tcp { flags, .. } => flags.contains(TcpFlags::ACK) && loose(),
         Transport::Icmp { kind, .. } => icmp_may_begin(packet.protocol, kind),
-        Transport::Udp { .. } | Transport::Sctp { .. } | Transport::Other => true,
+        _ => true,
     }
 }
 

@@ -23,7 +23,7 @@ pub(crate) enum TcpState {
 
 /// What a segment does to the state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Transition {
+enum Transition {
     To(TcpState),
     /// The packet belongs to the flow, whose state stays.
     Ignore,
@@ -71,23 +71,134 @@ const TABLE: [[[Transition; 10]; 6]; 2] = [
     ],
 ];
 
-/// `get_conntrack_index`.
+const SYN: usize = 0;
+const SYN_ACK: usize = 1;
+const ACK: usize = 3;
+const RST: usize = 4;
+
+/// `get_conntrack_index`: the row of the table.
 fn row(flags: TcpFlags) -> usize {
     let has = |flag| flags.contains(flag);
     match (has(TcpFlags::RST), has(TcpFlags::SYN), has(TcpFlags::ACK), has(TcpFlags::FIN)) {
-        (true, ..) => 4,
-        (_, true, false, _) => 0,
-        (_, true, true, _) => 1,
+        (true, ..) => RST,
+        (_, true, false, _) => SYN,
+        (_, true, true, _) => SYN_ACK,
         (_, _, _, true) => 2,
-        (_, _, true, _) => 3,
+        (_, _, true, _) => ACK,
         _ => 5,
     }
 }
 
+/// Names of the states as dumps print them (`tcp_conntrack_names`).
+const NAMES: [(&str, TcpState); 10] = [
+    ("NONE", TcpState::None),
+    ("SYN_SENT", SynSent),
+    ("SYN_RECV", SynReceived),
+    ("ESTABLISHED", Established),
+    ("FIN_WAIT", FinWait),
+    ("CLOSE_WAIT", CloseWait),
+    ("LAST_ACK", LastAck),
+    ("TIME_WAIT", TimeWait),
+    ("CLOSE", Close),
+    ("SYN_SENT2", SynSent2),
+];
+
 impl TcpState {
-    /// What a segment does.
-    pub(super) fn step(self, direction: Direction, flags: TcpFlags) -> Transition {
-        let rows = TABLE.get(direction as usize).and_then(|rows| rows.get(row(flags)));
+    /// The state that a dump names.
+    pub(super) fn from_name(name: &str) -> Self {
+        NAMES.iter().find(|(known, _)| *known == name).map_or(Self::None, |(_, state)| *state)
+    }
+
+    fn step(self, direction: Direction, row: usize) -> Transition {
+        let rows = TABLE.get(direction as usize).and_then(|rows| rows.get(row));
         rows.and_then(|row| row.get(self as usize)).copied().unwrap_or(Transition::Invalid)
+    }
+}
+
+/// What is kept of a TCP flow (`struct ip_ct_tcp`).
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Tcp {
+    pub state: TcpState,
+    /// `last_dir` and `last_index`.
+    last: Option<(Direction, usize)>,
+    /// A FIN was seen (`IP_CT_TCP_FLAG_CLOSE_INIT`).
+    closing: bool,
+    /// `IP_CT_TCP_SIMULTANEOUS_OPEN`.
+    simultaneous: bool,
+    /// `IP_CT_EXP_CHALLENGE_ACK`.
+    challenge: bool,
+    /// It was read from a dump, which does not tell `last`.
+    read: bool,
+}
+
+/// What a segment is to its flow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Segment {
+    /// Part of it; the state before and after.
+    Taken { old: TcpState, new: TcpState },
+    /// Part of it, though the state does not heed it.
+    Ignored,
+    /// No part of it.
+    Invalid,
+    /// It begins the flow anew, whose entry is removed first.
+    Reopens,
+    /// It begins the flow anew, or is ignored: that depends on which side reset the flow.
+    MayReopen,
+}
+
+impl Tcp {
+    /// A flow in this state.
+    pub(super) fn known(state: TcpState) -> Self {
+        let closing = matches!(state, FinWait | CloseWait | LastAck | TimeWait);
+        Self { state, closing, read: true, ..Self::default() }
+    }
+
+    /// Takes a segment in (`nf_conntrack_tcp_packet`).
+    pub(super) fn take(&mut self, direction: Direction, flags: TcpFlags) -> Segment {
+        let row = row(flags);
+        let (mut old, last) = (self.state, self.last);
+        let mut new = match old.step(direction, row) {
+            Transition::Invalid => return Segment::Invalid,
+            Transition::To(SynSent) if matches!(old, TimeWait | Close) => {
+                if self.closing || last == Some((direction, RST)) {
+                    return Segment::Reopens;
+                }
+                if self.read && last.is_none() {
+                    return Segment::MayReopen;
+                }
+                None
+            }
+            Transition::Ignore => None,
+            Transition::To(state) => Some(state),
+        };
+        let syn_before = last == Some((direction.opposite(), SYN));
+        if new.is_none() && row == SYN_ACK && syn_before {
+            // It acknowledges a SYN that was ignored before: now both ends and the entry agree again.
+            (old, new) = (SynSent, Some(SynReceived));
+        }
+        let Some(mut new) = new else {
+            self.challenge |= row == SYN && direction == Direction::Original && old == LastAck;
+            self.last = Some((direction, row));
+            return Segment::Ignored;
+        };
+        match new {
+            // "Detected RFC5961 challenge ACK": it does not acknowledge the last FIN.
+            TimeWait if old == LastAck && row == ACK && syn_before && self.challenge => {
+                self.challenge = false;
+                return Segment::Ignored;
+            }
+            SynSent2 => self.simultaneous = true,
+            SynReceived if direction == Direction::Reply && row == ACK && self.simultaneous => new = Established,
+            _ => {}
+        }
+        self.last = Some((direction, row));
+        self.closing |= old != new && new == FinWait;
+        self.state = new;
+        Segment::Taken { old, new }
+    }
+
+    /// A SYN that may or may not begin the flow anew does not.
+    pub(super) fn ignore_syn(&mut self, direction: Direction) {
+        self.last = Some((direction, SYN));
     }
 }

@@ -7,8 +7,9 @@ use super::native::NativeChain;
 use super::order::{Group, Stage};
 use super::result::{NfVerdict, RuleRef, RuleSource};
 use super::run::{Layer, Run};
+use super::targets::NatTurn;
 use super::{DeviceHook, Hook};
-use crate::conntrack::{Doubt, Info, Manip, NatRange, Origin, Tracking};
+use crate::conntrack::{Doubt, Manip, Origin};
 
 impl Run<'_> {
     /// Passes the packet through the hook.
@@ -62,13 +63,9 @@ impl Run<'_> {
                     self.result.reroute |= changed || ttl_counts || (self.packet.src, self.packet.dst) != addresses;
                 }
             }
-            Stage::Track => {
-                let env = self.env;
-                let loose = || env.sysctl("net/netfilter/nf_conntrack_tcp_loose") != Some(0);
-                self.conntrack.track(self.packet, self.state, loose);
-            }
+            Stage::Track => self.track(),
             Stage::Nat(manip) => self.nat_stage(manip, family),
-            Stage::Confirm => self.conntrack.confirm(self.state),
+            Stage::Confirm => self.confirm(),
         }
     }
 
@@ -87,23 +84,16 @@ impl Run<'_> {
         !in_order
     }
 
-    /// Only the first packet of a flow meets the rules; the last word of a chain without a matching rule is "no change"
-    /// (`nf_nat_inet_fn`, `nf_nat_alloc_null_binding`).
+    /// Only the first packets of a flow meet the rules, of which the first that matches decides (`nf_nat_inet_fn`).
     fn nat_stage(&mut self, manip: Manip, family: Family) {
-        let Tracking::Tracked { id, info, .. } = self.state.tracking else { return };
-        let fresh = info != Info::Established && !self.conntrack.is_nat_done(id, manip);
-        if fresh {
-            self.nat_chains(id, manip, family);
+        let turn = self.nat_turn(manip);
+        if turn == NatTurn::Rules {
+            self.nat_chains(manip, family);
         }
-        if !self.conntrack.is_nat_done(id, manip) {
-            self.conntrack.set_up_nat(id, manip, NatRange::default(), None);
-        }
-        let destination = self.packet.dst;
-        self.translate(manip, fresh);
-        self.result.reroute |= self.at.hook == Hook::Output && self.packet.dst != destination;
+        self.nat_finish(manip, turn);
     }
 
-    fn nat_chains(&mut self, id: usize, manip: Manip, family: Family) {
+    fn nat_chains(&mut self, manip: Manip, family: Family) {
         let rules = self.rules;
         let hooks = rules.order.nat.get(place(family)).and_then(|hooks| hooks.get(self.at.hook as usize));
         for group in hooks.into_iter().flatten() {
@@ -112,7 +102,7 @@ impl Run<'_> {
             for step in 0..count {
                 let stage = group.stages.get(if reversed { count - 1 - step } else { step });
                 if let Some(Stage::Chain { table, chain, .. }) = stage
-                    && !self.conntrack.is_nat_done(id, manip)
+                    && !self.nat_decided(manip)
                 {
                     self.traverse(*table, *chain);
                 }

@@ -1,6 +1,7 @@
 //! What a hook did to a packet, with the rule that did it.
 
 use std::fmt;
+use std::net::{IpAddr, SocketAddr};
 
 use skoop_model::{Backend, Evidence, Family, Mark, Packet};
 
@@ -16,6 +17,8 @@ pub struct HookResult {
     /// OUTPUT only: routing has to be asked again, because a chain of type `route` changed address, mark or TOS
     /// (`ipt_mangle_out`, `net/ipv4/netfilter/iptable_mangle.c`) or NAT changed the destination (`nf_nat_ipv4_local_fn`).
     pub reroute: bool,
+    /// The local address and port whose socket takes the packet (TPROXY), once routing finds that it is for this host.
+    pub tproxy: Option<SocketAddr>,
 }
 
 /// A rule or policy that stops the packet.
@@ -63,6 +66,8 @@ pub enum RuleSource {
     Nftables,
     /// No rule: something was not seen.
     Unseen,
+    /// No rule: connection tracking itself.
+    Conntrack,
 }
 
 /// A rule, verbatim, and where it stands.
@@ -72,9 +77,9 @@ pub struct RuleRef {
     pub source: RuleSource,
     /// Family.
     pub family: Family,
-    /// Table; empty for [`RuleSource::Unseen`].
+    /// Table; empty where there is none.
     pub table: String,
-    /// Chain; empty for [`RuleSource::Unseen`].
+    /// Chain; empty where there is none.
     pub chain: String,
     /// Line in the dump, from 1; 0 where there is none.
     pub line: usize,
@@ -95,6 +100,7 @@ impl RuleRef {
             (RuleSource::Iptables(Backend::Nft), Family::V4) => "iptables-nft",
             (RuleSource::Iptables(Backend::Nft), Family::V6) => "ip6tables-nft",
             (RuleSource::Nftables | RuleSource::Unseen, _) => "nft",
+            (RuleSource::Conntrack, _) => "conntrack",
         }
     }
 
@@ -102,6 +108,7 @@ impl RuleRef {
     pub fn evidence(&self) -> Evidence {
         match self.source {
             RuleSource::Unseen => Evidence::new("missing", self.text.clone()),
+            RuleSource::Conntrack => Evidence::new("conntrack", self.text.clone()),
             RuleSource::Nftables => Evidence::new("nftables", self.to_string()),
             RuleSource::Iptables(_) => Evidence::new("iptables", self.to_string()),
         }
@@ -130,7 +137,7 @@ impl fmt::Display for RuleRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)?;
         match self.source {
-            RuleSource::Unseen => Ok(()),
+            RuleSource::Unseen | RuleSource::Conntrack => Ok(()),
             RuleSource::Nftables => write!(f, " (nft, table {}, chain {})", self.table, self.chain),
             RuleSource::Iptables(_) => write!(f, " ({}, table {}, line {})", self.tool(), self.table, self.line),
         }
@@ -200,6 +207,8 @@ pub struct NfEvent {
     pub kind: NfEventKind,
     /// The rule that did it; for the reverse of NAT, the rule that translated the flow. None if nothing but conntrack did.
     pub by: Option<RuleRef>,
+    /// The entry of the connection table, as `conntrack -L` prints it, by which the flow was known before.
+    pub entry: Option<String>,
     /// The packet before.
     pub before: Packet,
     /// The packet after.
@@ -227,6 +236,10 @@ pub enum NfEventKind {
     ConnectionMark(Mark),
     /// The packet is exempt from connection tracking.
     NoTrack,
+    /// The packet belongs to a flow that the connection table of the snapshot holds; no rule for new flows heeds it.
+    KnownFlow,
+    /// A copy of the packet is sent to this gateway.
+    Copied(IpAddr),
     /// Some other header field was changed: TTL, TOS.
     Header,
 }
@@ -250,6 +263,8 @@ impl NfEvent {
             NfEventKind::NatReverse => format!("reply: source translated back to {}", source()),
             NfEventKind::Mark => format!("mark set to {}", after.mark),
             NfEventKind::ConnectionMark(mark) => format!("connection mark set to {mark}"),
+            NfEventKind::KnownFlow => "belongs to a flow that the connection table holds".to_owned(),
+            NfEventKind::Copied(gateway) => format!("a copy is sent to {gateway}"),
             NfEventKind::NoTrack => "exempt from connection tracking".to_owned(),
             NfEventKind::Header => format!("header changed: ttl {} tos {:#x}", after.ttl, after.tos),
         }
@@ -257,9 +272,10 @@ impl NfEvent {
 
     /// The rule as evidence.
     pub fn evidence(&self) -> Evidence {
-        match &self.by {
-            Some(rule) => rule.evidence(),
-            None => Evidence::new("conntrack", "the flow's entry in the connection table"),
+        match (&self.by, &self.entry) {
+            (Some(rule), _) => rule.evidence(),
+            (None, Some(entry)) => Evidence::new("conntrack", entry.clone()),
+            (None, None) => Evidence::new("conntrack", "the flow's entry in the connection table"),
         }
     }
 }

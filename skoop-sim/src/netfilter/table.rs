@@ -204,7 +204,7 @@ impl Table {
             family: self.family.only().unwrap_or(family),
             table: match self.source {
                 RuleSource::Nftables => format!("{} {}", self.family, self.name),
-                RuleSource::Iptables(_) | RuleSource::Unseen => self.name.to_string(),
+                _ => self.name.to_string(),
             },
             chain,
             line: usize::try_from(span.line).unwrap_or_default(),
@@ -221,7 +221,7 @@ impl Table {
                 let tool = if self.family == TableFamily::Ip6 { "ip6tables" } else { "iptables" };
                 format!("{tool}-{backend} table {}", self.name)
             }
-            RuleSource::Nftables | RuleSource::Unseen => format!("nftables table {} {}", self.family, self.name),
+            _ => format!("nftables table {} {}", self.family, self.name),
         }
     }
 

@@ -8,11 +8,14 @@ mod mark;
 mod masquerade;
 mod netmap;
 mod noop;
+mod ops;
 mod redirect;
 mod reject;
 mod snat;
 mod tos;
 mod ttl;
+
+pub(crate) use ops::{NatTurn, ZoneSide};
 
 use super::args::Args;
 use super::result::RejectWith;

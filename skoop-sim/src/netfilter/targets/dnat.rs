@@ -11,10 +11,7 @@ use crate::netfilter::run::Run;
 use crate::netfilter::table::RuleId;
 
 #[derive(Debug)]
-pub(crate) struct Dnat {
-    to: Destination,
-    random: bool,
-}
+pub(crate) struct Dnat(NatRange);
 
 /// `ADDRESS[-ADDRESS][:PORT[-PORT[/BASE]]]`, as DNAT and SNAT have it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -63,27 +60,44 @@ pub(super) fn port_range(text: &str) -> Option<(u16, u16)> {
     (range.0 <= range.1).then_some(range)
 }
 
+/// The options of DNAT and SNAT; `option` is the one that says where to.
+pub(super) fn range(args: Args<'_>, option: &str) -> Option<NatRange> {
+    let family = args.family;
+    let (mut to, mut range) = (None, NatRange::default());
+    for arg in args {
+        arg.plain()?;
+        match arg.name {
+            name if name == option && to.is_none() => to = Some(Destination::parse(arg.value()?, family)?),
+            "--random" | "--random-fully" => range.random = arg.flag().is_some(),
+            "--persistent" => range.persistent = arg.flag().is_some(),
+            _ => return None,
+        }
+    }
+    let Destination { addresses, ports, base } = to?;
+    Some(NatRange { addresses, ports, base, ..range })
+}
+
+/// The options of MASQUERADE and REDIRECT.
+pub(super) fn ports_only(args: Args<'_>) -> Option<NatRange> {
+    let mut range = NatRange::default();
+    for arg in args {
+        arg.plain()?;
+        match arg.name {
+            "--to-ports" => range.ports = Some(port_range(arg.value()?)?),
+            "--random" | "--random-fully" => range.random = arg.flag().is_some(),
+            _ => return None,
+        }
+    }
+    Some(range)
+}
+
 impl Applied for Dnat {
     fn parse(args: Args<'_>) -> Option<Self> {
-        let family = args.family;
-        let (mut to, mut random) = (None, false);
-        for arg in args {
-            arg.plain()?;
-            match arg.name {
-                "--to-destination" if to.is_none() => to = Some(Destination::parse(arg.value()?, family)?),
-                "--random" | "--random-fully" => random = true,
-                // Which of several addresses is a matter of the hash either way.
-                "--persistent" => {}
-                _ => return None,
-            }
-        }
-        Some(Self { to: to?, random })
+        range(args, "--to-destination").map(Self)
     }
 
     fn apply(&self, run: &mut Run<'_>, rule: RuleId) -> Effect {
-        let address = self.to.addresses.map(|range| run.choose_address(range, rule));
-        let range = NatRange { address, ports: self.to.ports, base: self.to.base, random: self.random };
-        run.nat(Manip::Destination, range, rule)
+        run.nat(Manip::Destination, self.0, rule)
     }
 }
 

@@ -1,12 +1,10 @@
 //! `NETMAP` (`net/netfilter/xt_NETMAP.c`): another prefix, host bits kept; for the destination before routing, for the source after.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-
 use super::{Applied, Effect};
-use crate::conntrack::{Manip, NatRange};
+use crate::conntrack::Manip;
 use crate::netfilter::Hook;
 use crate::netfilter::args::Args;
-use crate::netfilter::common::{Net, bits};
+use crate::netfilter::common::Net;
 use crate::netfilter::run::Run;
 use crate::netfilter::table::RuleId;
 
@@ -22,15 +20,10 @@ impl Applied for Netmap {
     }
 
     fn apply(&self, run: &mut Run<'_>, rule: RuleId) -> Effect {
-        let (manip, address) = match run.at.hook {
-            Hook::Prerouting | Hook::Output => (Manip::Destination, run.packet.dst),
-            Hook::Input | Hook::Forward | Hook::Postrouting => (Manip::Source, run.packet.src),
+        let manip = match run.at.hook {
+            Hook::Prerouting | Hook::Output => Manip::Destination,
+            Hook::Input | Hook::Forward | Hook::Postrouting => Manip::Source,
         };
-        let mapped = (bits(address) & !self.0.mask) | self.0.address;
-        let address = match address {
-            IpAddr::V4(_) => u32::try_from(mapped).ok().map(|mapped| IpAddr::V4(Ipv4Addr::from_bits(mapped))),
-            IpAddr::V6(_) => Some(IpAddr::V6(Ipv6Addr::from_bits(mapped))),
-        };
-        run.nat(manip, NatRange { address, ..NatRange::default() }, rule)
+        run.netmap(manip, self.0, rule)
     }
 }

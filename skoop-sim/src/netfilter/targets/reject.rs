@@ -1,4 +1,4 @@
-//! `REJECT` (`net/ipv4/netfilter/ipt_REJECT.c`, `net/ipv6/netfilter/ip6t_REJECT.c`): drops and answers.
+//! `REJECT` (`net/ipv4/netfilter/ipt_REJECT.c`, `net/ipv6/netfilter/ip6t_REJECT.c`): drops and answers, what may be answered.
 
 use super::{Applied, Effect};
 use crate::netfilter::args::Args;
@@ -22,7 +22,7 @@ impl Applied for Reject {
         Some(Self(with))
     }
 
-    fn apply(&self, _run: &mut Run<'_>, _rule: RuleId) -> Effect {
-        Effect::Reject(self.0)
+    fn apply(&self, run: &mut Run<'_>, _rule: RuleId) -> Effect {
+        run.reject(self.0)
     }
 }

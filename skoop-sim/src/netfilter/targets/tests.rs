@@ -86,7 +86,7 @@ fn destinations() {
         ("DNAT --to-destination 10.244.1.2", "10.244.1.2", 443),
         ("DNAT --to-destination :8443", "10.96.0.1", 8443),
         ("DNAT --to-destination 10.244.1.2:400-500", "10.244.1.2", 443),
-        ("DNAT --to-destination 10.244.1.2:8000-8100", "10.244.1.2", 8000),
+        ("DNAT --to-destination 10.244.1.2:8000-8001", "10.244.1.2", 8000),
         ("DNAT --to-destination 10.244.1.2:8000-8100/440", "10.244.1.2", 8003),
         ("DNAT --to-destination 10.244.1.2:8443 --random --persistent", "10.244.1.2", 8443),
         ("REDIRECT --to-ports 15001", "192.168.0.1", 15001),
@@ -140,17 +140,31 @@ fn a_source_in_the_range_stays() {
     assert_eq!((packet, result.events.len()), (web(), 0));
 }
 
-/// `find_best_ips_proto`, nf_nat_core.c: a hash chooses.
+/// `find_best_ips_proto`, nf_nat_core.c: a hash over the addresses chooses, the same one every time.
 #[test]
-fn of_several_addresses_each_is_walked() {
-    let rules = nft_v4(table("nat", &["-A PREROUTING -j DNAT --to-destination 10.244.1.2-10.244.1.4"]));
+fn of_several_addresses_a_hash_takes_one() {
+    for (options, chosen) in [("", "10.244.1.9"), (" --persistent", "10.244.1.36")] {
+        let target = format!("DNAT --to-destination 10.244.1.2-10.244.1.40{options}");
+        let rules = nft_v4(table("nat", &[&format!("-A PREROUTING -j {target}")]));
+        let (ways, _) = explore(9, |forks| {
+            let mut packet = web();
+            Walk::new(rules.clone()).hooks(&FORWARDED, &mut packet, forks);
+            packet.dst
+        });
+        assert_eq!(ways.iter().map(|way| way.value).collect::<Vec<_>>(), [ip(chosen)]);
+    }
+}
+
+/// `nf_nat_l4proto_unique_tuple`: a destination port that is not in the range is drawn from it.
+#[test]
+fn destination_ports_are_drawn() {
+    let rules = nft_v4(table("nat", &["-A PREROUTING -p tcp -j DNAT --to-destination 10.244.1.2:8000-8002"]));
     let (ways, _) = explore(9, |forks| {
         let mut packet = web();
         Walk::new(rules.clone()).hooks(&FORWARDED, &mut packet, forks);
-        packet.dst
+        packet.dport()
     });
-    let found: Vec<_> = ways.iter().map(|way| way.value).collect();
-    assert_eq!(found, ["10.244.1.2", "10.244.1.3", "10.244.1.4"].map(ip));
+    assert_eq!(ways.iter().map(|way| way.value).collect::<Vec<_>>(), [8000, 8001, 8002].map(|port| Some(port.into())));
 }
 
 /// nf_nat_masquerade.c: "ate my IP address".

@@ -2,7 +2,6 @@
 
 use super::{Applied, Effect};
 use crate::netfilter::args::Args;
-use crate::netfilter::result::NfEventKind;
 use crate::netfilter::run::Run;
 use crate::netfilter::table::RuleId;
 
@@ -33,9 +32,7 @@ impl Applied for Ttl {
             Self::Increase(value) => run.packet.ttl.saturating_add(*value),
             Self::Decrease(value) => run.packet.ttl.saturating_sub(*value),
         };
-        if ttl != run.packet.ttl {
-            run.event(NfEventKind::Header, rule, |packet| packet.ttl = ttl);
-        }
+        run.set_ttl(ttl, rule);
         Effect::Continue
     }
 }
