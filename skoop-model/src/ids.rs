@@ -229,6 +229,21 @@ impl FromStr for Protocol {
         match lower.as_str() {
             "ipv6-icmp" | "icmpv6" => Ok(Self::ICMPV6),
             "ipip" => Ok(Self(4)),
+            // `/etc/protocols`, and `xtables_chain_protos` of iptables.
+            "hopopt" => Ok(Self(0)),
+            "ipv6" => Ok(Self(41)),
+            "ipv6-route" => Ok(Self(43)),
+            "ipv6-frag" => Ok(Self(44)),
+            "ipv6-crypt" => Ok(Self(50)),
+            "ipv6-auth" => Ok(Self(51)),
+            "ipv6-nonxt" => Ok(Self(59)),
+            "ipv6-opts" => Ok(Self(60)),
+            "ospf" => Ok(Self(89)),
+            "pim" => Ok(Self(103)),
+            "ipcomp" => Ok(Self(108)),
+            "vrrp" => Ok(Self(112)),
+            "l2tp" => Ok(Self(115)),
+            "mobility-header" | "ipv6-mh" | "mh" => Ok(Self(135)),
             _ => lower.parse().map(Self).map_err(|_| ParseError::new(text, "an IP protocol")),
         }
     }

@@ -49,7 +49,7 @@ pub use link::{BridgeConfig, BridgePort, Link, LinkKind, OperState, OuterDf, Por
 pub use neighbour::{FdbEntry, Neighbour, NeighbourState};
 pub use netfilter::{Backend, HookOwner, NetfilterDumps};
 pub use node::{HostRole, NamespaceSnapshot, NodeSnapshot};
-pub use packet::{Details, Encap, Frame, Packet, TcpFlags, Transport};
+pub use packet::{Bytes, Details, Encap, ExtensionHeader, Fragment, Frame, Packet, SctpChunk, TcpFlags, Transport};
 pub use question::{End, Question, QuestionError, ResolvedEnd, ResolvedQuestion};
 pub use report::{
     Branch, Deciding, Finding, Horizon, Intent, IntentVerdict, Place, ReplySummary, Report, Share, SnapshotInfo, Stage,

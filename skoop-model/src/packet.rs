@@ -1,11 +1,15 @@
 //! The packet that is walked, and the frame that carries it.
 
+mod details;
+
 use std::fmt;
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
 use crate::{Family, MacAddr, Mark, Port, Protocol, Vni};
+
+pub use details::{Bytes, Details, ExtensionHeader, Fragment, SctpChunk};
 
 /// The header fields of one IP packet that Linux forwarding decisions read, with the metadata of its `sk_buff`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -39,14 +43,6 @@ pub struct Packet {
     /// What few rules ask for; none where nothing of the kind is there or known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub details: Option<Box<Details>>,
-}
-
-/// Parts of a packet that few rules look at.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
-pub struct Details {
-    /// The packet that an ICMP error is about, as the sender of the error saw it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cited: Option<Packet>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
@@ -92,7 +88,7 @@ pub enum Transport {
         /// Flags.
         flags: TcpFlags,
     },
-    /// UDP.
+    /// UDP or UDP-Lite, told apart by [`Packet::protocol`].
     Udp {
         /// Source port.
         sport: Port,
@@ -105,6 +101,15 @@ pub enum Transport {
         sport: Port,
         /// Destination port.
         dport: Port,
+    },
+    /// DCCP.
+    Dccp {
+        /// Source port.
+        sport: Port,
+        /// Destination port.
+        dport: Port,
+        /// Type of the packet: 0 request, 1 response, 2 data, …
+        kind: u8,
     },
     /// ICMP or ICMPv6, told apart by [`Packet::protocol`].
     Icmp {
@@ -184,6 +189,12 @@ impl Packet {
         Self::new(src, dst, Protocol::icmp(family), Transport::Icmp { kind, code: 0, id }, length_bytes)
     }
 
+    /// Whether this is a fragment other than the first of its datagram: it has no header above IP.
+    pub fn is_later_fragment(&self) -> bool {
+        let fragment = self.details.as_ref().and_then(|details| details.fragment);
+        fragment.is_some_and(|fragment| fragment.offset_bytes != 0)
+    }
+
     /// Address family.
     pub fn family(&self) -> Family {
         Family::of(self.dst)
@@ -197,7 +208,10 @@ impl Packet {
     /// Source port, where the protocol has ports.
     pub fn sport(&self) -> Option<Port> {
         match self.transport {
-            Transport::Tcp { sport, .. } | Transport::Udp { sport, .. } | Transport::Sctp { sport, .. } => Some(sport),
+            Transport::Tcp { sport, .. }
+            | Transport::Udp { sport, .. }
+            | Transport::Sctp { sport, .. }
+            | Transport::Dccp { sport, .. } => Some(sport),
             Transport::Icmp { .. } | Transport::Other => None,
         }
     }
@@ -205,7 +219,10 @@ impl Packet {
     /// Destination port, where the protocol has ports.
     pub fn dport(&self) -> Option<Port> {
         match self.transport {
-            Transport::Tcp { dport, .. } | Transport::Udp { dport, .. } | Transport::Sctp { dport, .. } => Some(dport),
+            Transport::Tcp { dport, .. }
+            | Transport::Udp { dport, .. }
+            | Transport::Sctp { dport, .. }
+            | Transport::Dccp { dport, .. } => Some(dport),
             Transport::Icmp { .. } | Transport::Other => None,
         }
     }
@@ -213,9 +230,10 @@ impl Packet {
     /// Sets the source port; without effect where the protocol has none.
     pub fn set_sport(&mut self, port: Port) {
         match &mut self.transport {
-            Transport::Tcp { sport, .. } | Transport::Udp { sport, .. } | Transport::Sctp { sport, .. } => {
-                *sport = port;
-            }
+            Transport::Tcp { sport, .. }
+            | Transport::Udp { sport, .. }
+            | Transport::Sctp { sport, .. }
+            | Transport::Dccp { sport, .. } => *sport = port,
             Transport::Icmp { .. } | Transport::Other => {}
         }
     }
@@ -223,9 +241,10 @@ impl Packet {
     /// Sets the destination port; without effect where the protocol has none.
     pub fn set_dport(&mut self, port: Port) {
         match &mut self.transport {
-            Transport::Tcp { dport, .. } | Transport::Udp { dport, .. } | Transport::Sctp { dport, .. } => {
-                *dport = port;
-            }
+            Transport::Tcp { dport, .. }
+            | Transport::Udp { dport, .. }
+            | Transport::Sctp { dport, .. }
+            | Transport::Dccp { dport, .. } => *dport = port,
             Transport::Icmp { .. } | Transport::Other => {}
         }
     }
@@ -248,6 +267,9 @@ impl Packet {
             }
             Transport::Udp { sport, dport } => Transport::Udp { sport: dport, dport: sport },
             Transport::Sctp { sport, dport } => Transport::Sctp { sport: dport, dport: sport },
+            Transport::Dccp { sport, dport, kind } => {
+                Transport::Dccp { sport: dport, dport: sport, kind: if kind == 0 { 1 } else { kind } }
+            }
             Transport::Icmp { kind: 8, id, .. } => Transport::Icmp { kind: 0, code: 0, id },
             Transport::Icmp { kind: 128, id, .. } => Transport::Icmp { kind: 129, code: 0, id },
             other => other,

@@ -6,6 +6,7 @@ mod address;
 mod check;
 mod devices;
 mod flow;
+mod reverse;
 mod rules;
 mod select;
 mod source;

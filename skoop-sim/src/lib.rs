@@ -20,7 +20,7 @@ pub use fork::{Choice, ForkKind, Forks, Way, explore};
 pub use namespace::Namespace;
 pub use netfilter::{
     BridgePoint, DeviceHook, DevicePoint, Hook, HookPoint, HookResult, Netfilter, NetfilterEnv, NfBlocker, NfEvent,
-    NfEventKind, NfVerdict, RejectWith, RuleRef, RuleSource,
+    NfEventKind, NfVerdict, RejectWith, ReversePath, RuleRef, RuleSource,
 };
 pub use sockets::{Lacks, Near, Receiver, receiver};
 pub use stack::{

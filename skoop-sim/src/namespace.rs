@@ -8,7 +8,7 @@ use skoop_model::{
     RouteKind, Transport,
 };
 
-use crate::{Fib, Flow, Forks, Lookup, Netfilter, NetfilterEnv};
+use crate::{Fib, Flow, Forks, Lookup, Netfilter, NetfilterEnv, Receiver, ReversePath, Tri, receiver};
 
 /// A namespace with its lookup structures. Built once for a snapshot, then walked any number of times.
 #[derive(Debug)]
@@ -142,6 +142,14 @@ impl NetfilterEnv for Namespace {
 
     fn sysctl(&self, path: &str) -> Option<i64> {
         Self::sysctl(self, path)
+    }
+
+    fn reverse_path(&self, packet: &Packet, device: &Link, options: ReversePath) -> Tri {
+        self.fib.netfilter_reverse_path(packet, device, options)
+    }
+
+    fn socket(&self, packet: &Packet, device: IfIndex) -> Option<Receiver> {
+        Some(receiver(&self.snapshot.sockets, packet, device))
     }
 
     fn primary_address(&self, device: IfIndex, family: Family) -> Option<IpAddr> {

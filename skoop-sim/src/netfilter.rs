@@ -18,8 +18,10 @@ mod args;
 mod common;
 mod compile;
 mod hooks;
+mod image;
 mod index;
 mod ipset;
+mod jhash;
 mod matches;
 mod native;
 mod nft;
@@ -45,7 +47,7 @@ pub(crate) use run::RuleDoubt;
 pub(crate) use table::RuleId;
 pub(crate) use traverse::Frame;
 
-use crate::{Conntrack, Forks, PacketState, Tri};
+use crate::{Conntrack, Forks, PacketState, Receiver, Tri};
 use common::PacketKey;
 use compile::Compiled;
 use run::{Layer, Run};
@@ -156,6 +158,17 @@ pub struct BridgePoint<'a> {
     pub dst_mac: MacAddr,
 }
 
+/// What the match `rpfilter` asks for beyond the reverse route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ReversePath {
+    /// `--loose`: any device will do.
+    pub loose: bool,
+    /// `--validmark`: the mark of the packet counts.
+    pub valid_mark: bool,
+    /// `--accept-local`: the source may be an address of this host.
+    pub accept_local: bool,
+}
+
 /// What rules ask of the rest of the namespace.
 pub trait NetfilterEnv {
     /// Type of an address by the local routing table (`inet_dev_addr_type`, `net/ipv4/fib_frontend.c`), by one device if given.
@@ -172,6 +185,21 @@ pub trait NetfilterEnv {
     /// one that takes the packet as it is, else a listener.
     fn transparent_socket(&self, _packet: &Packet, _address: IpAddr, _port: Port) -> Tri {
         Tri::Maybe
+    }
+
+    /// Whether the way back to the source of a packet that came in by `device` leads by it (`ipt_rpfilter.c`, `ip6t_rpfilter.c`).
+    fn reverse_path(&self, _packet: &Packet, _device: &Link, _options: ReversePath) -> Tri {
+        Tri::Maybe
+    }
+
+    /// The socket that would take a packet that came in by `device`, as `xt_socket` and nftables' `socket` look it up. None: not known.
+    fn socket(&self, _packet: &Packet, _device: IfIndex) -> Option<Receiver> {
+        None
+    }
+
+    /// Whether there are IPsec policies. None: not known.
+    fn has_ipsec(&self) -> Option<bool> {
+        None
     }
 
     /// The first primary address of a device, to which REDIRECT leads. None: not known.

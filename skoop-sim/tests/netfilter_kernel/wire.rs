@@ -39,7 +39,7 @@ fn transport(packet: &Packet) -> (Vec<u8>, Vec<u8>) {
         }
         Transport::Udp { sport, dport } => ([ports(sport, dport), short(8 + PAYLOAD).to_vec()].concat(), Vec::new()),
         Transport::Icmp { kind, code, id } => (vec![kind, code], [id.to_be_bytes(), [0, 1]].concat()),
-        Transport::Sctp { .. } | Transport::Other => (Vec::new(), Vec::new()),
+        Transport::Sctp { .. } | Transport::Dccp { .. } | Transport::Other => (Vec::new(), Vec::new()),
     }
 }
 
