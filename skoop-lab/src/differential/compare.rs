@@ -261,7 +261,7 @@ fn headers(packet: &Packet, sent: &Headers) -> Headers {
             Body::Sctp { sport: sport.0, dport: dport.0, chunk }
         }
         Transport::Icmp { kind, code, id } => Body::Icmp { kind, code, id },
-        Transport::Other => Body::Other,
+        Transport::Dccp { .. } | Transport::Other => Body::Other,
     };
     let cited = packet.details.as_ref().and_then(|details| details.cited.as_ref());
     let cited = match (cited, &sent.cited) {
