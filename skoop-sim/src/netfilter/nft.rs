@@ -10,3 +10,8 @@ mod datatype;
 pub(crate) mod json;
 #[allow(dead_code, reason = "read by the compiler of rules once the readers fill it")]
 mod normal;
+#[allow(dead_code, reason = "read by the compiler of rules once the readers fill it")]
+pub(crate) mod text;
+
+#[cfg(test)]
+mod tests;

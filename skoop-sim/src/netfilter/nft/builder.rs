@@ -4,7 +4,10 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::ast::{Chain, Flowtable, Object, Problem, Rule, Ruleset, Set, SetOp, Source, Statement, Table, TableFamily};
+use super::ast::{
+    Chain, Expr, Flowtable, Nat, Object, Problem, Rule, Ruleset, Set, SetOp, SetRef, Source, Statement, Table,
+    TableFamily,
+};
 
 /// A ruleset that is being read.
 #[derive(Debug, Default)]
@@ -132,8 +135,22 @@ impl TableBuilder {
                 _ => None,
             })
             .collect();
+        let mut pairs = HashSet::new();
         for set in &mut table.sets {
             set.dynamic |= updated.contains(&set.name);
+            if set.data.len() > 1 {
+                pairs.insert(&set.name);
+            }
+        }
+        // Some versions do not print that a map gives address and port.
+        for statement in
+            table.chains.iter_mut().flat_map(|chain| &mut chain.rules).flat_map(|rule| &mut rule.statements)
+        {
+            if let Statement::Nat(Nat { address: Some(Expr::Map { map: SetRef::Named(name), .. }), concat, .. }) =
+                statement
+            {
+                *concat |= pairs.contains(name);
+            }
         }
         table
     }

@@ -6,10 +6,11 @@
 mod fields;
 mod names;
 mod number;
+mod services;
 
 use super::ast::{BinaryOp, Expr, SetRef};
 
-pub(super) use number::prefix;
+pub(super) use number::{duration_ms, number, prefix};
 
 /// The type of one value. The names are those of nft.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,6 +80,11 @@ impl Shape {
             Self::One(_) => Type::Integer,
             Self::Many(parts) => parts.get(at).copied().unwrap_or(Type::Integer),
         }
+    }
+
+    /// Of an address, or of an address with a port.
+    pub(super) fn target() -> Self {
+        Self::Many(vec![Type::Integer, Type::Service])
     }
 
     /// Of a named set, by the names of its types.
@@ -156,6 +162,12 @@ impl Type {
     /// What a word means. Words that mean no number stay words.
     pub(super) fn constant(self, word: &str) -> Expr {
         self.try_constant(word).unwrap_or_else(|| Expr::Text(word.into()))
+    }
+
+    /// Whether a word is a name of one of its values.
+    pub(super) fn names(self, word: &str) -> bool {
+        let switch = matches!(self, Self::Boolean | Self::FibDevice) && matches!(word, "exists" | "missing");
+        switch || names::of(self).iter().any(|(name, _)| *name == word)
     }
 
     /// What a word means, if it means anything.

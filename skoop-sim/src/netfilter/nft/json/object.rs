@@ -112,10 +112,10 @@ fn names(value: Option<View<'_, '_>>) -> Option<Vec<Box<str>>> {
 }
 
 fn rule(body: View<'_, '_>, source: Source) -> Rule {
-    let mut statements: Vec<Statement> = match body.get("expr") {
-        Some(list) => list.items().map(statement::read).collect(),
-        None => Vec::new(),
-    };
+    let mut statements = Vec::new();
+    for statement in body.get("expr").into_iter().flat_map(View::items) {
+        statement::read(statement, &mut statements);
+    }
     if body.only(&["family", "table", "chain", "handle", "expr", "comment", "index", "position"]).is_none() {
         // A member that no version known here prints may be a condition on the whole rule.
         statements.insert(0, Statement::Unknown(excerpt(body).into()));

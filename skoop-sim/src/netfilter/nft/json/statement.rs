@@ -2,12 +2,20 @@
 
 use super::super::ast::{Limit, Nat, NatKind, Quota, SetOp, Statement, TableFamily, Verdict};
 use super::super::datatype::{Shape, Type};
-use super::super::normal;
+use super::super::{normal, text};
 use super::tape::View;
 use super::{expr, set};
 
-/// One statement of a rule's list.
-pub(super) fn read(statement: View<'_, '_>) -> Statement {
+/// Adds one statement of a rule's list.
+pub(super) fn read(statement: View<'_, '_>, into: &mut Vec<Statement>) {
+    // A statement that this version of nft has no JSON form for is printed as text.
+    match statement.text() {
+        Some(text) => into.extend(text::statements(text)),
+        None => into.push(one(statement)),
+    }
+}
+
+fn one(statement: View<'_, '_>) -> Statement {
     let known = statement.single().and_then(|(kind, body)| known(kind, body));
     known.unwrap_or_else(|| Statement::Unknown(statement.to_string().into()))
 }
@@ -122,7 +130,7 @@ fn family(body: View<'_, '_>) -> Option<Option<TableFamily>> {
 
 fn nat(kind: NatKind, body: View<'_, '_>) -> Option<Statement> {
     body.only(&["addr", "family", "port", "flags", "type_flags"])?;
-    let address = body.get("addr").map(|address| expr::read(address, &Shape::One(Type::Integer)));
+    let address = body.get("addr").map(|address| expr::read(address, &Shape::target()));
     let port = body.get("port").map(|port| expr::read(port, &Shape::One(Type::Service)));
     let mut nat = Nat {
         kind,
@@ -160,9 +168,9 @@ fn set_update(kind: &str, body: View<'_, '_>) -> Option<Statement> {
     let name = body.get_text(kind).or_else(|| body.get_text("set"))?;
     let (key, mut statements) = set::added(body.get("elem")?)?;
     for statement in body.get("stmt").into_iter().flat_map(View::items) {
-        statements.push(read(statement));
+        read(statement, &mut statements);
     }
-    let value = body.get("data").map(|value| expr::read(value, &Shape::One(Type::Integer)));
+    let value = body.get("data").map(|value| expr::read(value, &Shape::target()));
     let set = name.strip_prefix('@').unwrap_or(name).into();
     Some(Statement::SetUpdate { op, set, key, value, statements })
 }
@@ -171,7 +179,7 @@ fn meter(body: View<'_, '_>) -> Option<Statement> {
     body.only(&["name", "key", "stmt", "size"])?;
     let name = body.get("name").map_or_else(|| Some("".into()), View::boxed)?;
     let (key, _) = set::added(body.get("key")?)?;
-    Some(Statement::Meter { name, key, statement: Box::new(read(body.get("stmt")?)) })
+    Some(Statement::Meter { name, key, statement: Box::new(one(body.get("stmt")?)) })
 }
 
 /// `dup`, `fwd` and `tproxy`.
