@@ -28,8 +28,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(super) fn load(lab: &Lab, node: &mut Node) -> Result<()> {
     clear(lab)?;
     set(&lab.node, &node.sysctls)?;
-    ip(lab, &[], &node.ip)?;
-    ip(lab, &["-6"], &node.ip6)?;
+    quietly(lab, &[], &node.ip)?;
+    quietly(lab, &["-6"], &node.ip6)?;
     tool(lab, "ipset restore", &node.ipset)?;
     restore(lab, "iptables-legacy-restore", &mut node.legacy, &mut node.refused)?;
     restore(lab, "ip6tables-legacy-restore", &mut node.legacy6, &mut node.refused)?;
@@ -124,17 +124,11 @@ fn restore(lab: &Lab, line: &str, rules: &mut Vec<String>, refused: &mut Vec<Str
     bail!("{line} refuses rule after rule")
 }
 
-fn ip(lab: &Lab, options: &[&str], lines: &[String]) -> Result<()> {
+/// Lines that the kernel refuses are no failure: what there is nothing of to remove, a gateway that other routes hide.
+fn quietly(lab: &Lab, options: &[&str], lines: &[String]) -> Result<()> {
     if lines.is_empty() {
         return Ok(());
     }
-    let argv = [&["ip"], options, &["-batch", "-"]].concat().into_iter().map(str::to_owned).collect::<Vec<_>>();
-    let text = lines.join("\n") + "\n";
-    command::run(Some(&lab.node), &argv, Some(&text)).map(drop).with_context(|| format!("ip with\n{text}"))
-}
-
-/// What there is nothing of to remove is no failure.
-fn quietly(lab: &Lab, options: &[&str], lines: &[String]) -> Result<()> {
     let argv =
         [&["ip", "-force"], options, &["-batch", "-"]].concat().into_iter().map(str::to_owned).collect::<Vec<_>>();
     match command::run(Some(&lab.node), &argv, Some(&(lines.join("\n") + "\n"))) {
