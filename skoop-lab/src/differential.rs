@@ -13,9 +13,12 @@ mod headers;
 mod judge;
 mod lab;
 mod random;
+mod regression;
 mod run;
 mod shape;
+mod shrink;
 mod state;
 mod wire;
 
+pub use regression::replay;
 pub use run::{Budget, Report, differential};

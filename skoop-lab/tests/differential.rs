@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use skoop_lab::differential::{Budget, differential};
+use skoop_lab::differential::{Budget, differential, replay};
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().and_then(|text| text.parse().ok())
@@ -17,10 +17,19 @@ fn packets_fare_as_in_the_kernel() {
     }
     budget.seed = number("SEED").unwrap_or(budget.seed);
     budget.nodes = number("NODES").unwrap_or(budget.nodes);
+    budget.keep = std::env::var_os("KEEP").map(std::path::PathBuf::from);
     let report = differential(&budget).expect("a run");
     for (seed, text) in &report.differences {
         println!("seed {seed}:\n{text}");
     }
     println!("{report}");
     assert!(report.differences.is_empty(), "{} flows differ", report.differences.len());
+}
+
+#[test]
+#[ignore = "needs root: run by make test"]
+fn what_once_failed_does_not_again() {
+    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/differential/regressions");
+    let differences = replay(std::path::Path::new(directory)).expect("a replay");
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
 }

@@ -32,6 +32,46 @@ pub(super) struct Node {
     pub refused: Vec<String>,
 }
 
+impl Node {
+    /// Number of parts.
+    pub const PARTS: usize = 9;
+    pub const SYSCTLS: usize = 8;
+    pub const SETS: usize = 5;
+    pub const NATIVE: usize = 4;
+    /// The parts that are rules of iptables.
+    pub const RULES: std::ops::Range<usize> = 0..4;
+
+    /// A part by its number, those with most in them first.
+    pub fn part(&self, number: usize) -> &Vec<String> {
+        match number {
+            0 => &self.legacy,
+            1 => &self.legacy6,
+            2 => &self.xnft,
+            3 => &self.xnft6,
+            Self::NATIVE => &self.native,
+            Self::SETS => &self.ipset,
+            6 => &self.ip,
+            7 => &self.ip6,
+            _ => &self.sysctls,
+        }
+    }
+
+    /// As [`Self::part`].
+    pub fn part_mut(&mut self, number: usize) -> &mut Vec<String> {
+        match number {
+            0 => &mut self.legacy,
+            1 => &mut self.legacy6,
+            2 => &mut self.xnft,
+            3 => &mut self.xnft6,
+            Self::NATIVE => &mut self.native,
+            Self::SETS => &mut self.ipset,
+            6 => &mut self.ip,
+            7 => &mut self.ip6,
+            _ => &mut self.sysctls,
+        }
+    }
+}
+
 /// Who sends a packet of the node itself.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Process {

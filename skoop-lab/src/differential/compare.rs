@@ -6,13 +6,13 @@ use skoop_model::{
     Details, Family, Frame, IfIndex, MacAddr, Mark, NodeName, Packet, Port, Protocol, RouteKind, TcpFlags, Transport,
 };
 use skoop_sim::{
-    Conntrack, Ending, Entry, ForkKind, Forks, Namespace, NfVerdict, Outcome, RejectWith, Resolution, Sender, Site,
-    Stop, Surroundings, explore, walk,
+    AnswerKind, Conntrack, Ending, Entry, ForkKind, Forks, Namespace, NfVerdict, Outcome, RejectWith, Resolution,
+    Sender, Site, Stop, Surroundings, explore, walk,
 };
 
 use super::case::{Flow, Process, Step};
-use super::fate::{Arrived, Expected, Fate, Way};
-use super::headers::{Body, Headers, TCP};
+use super::fate::{Answer, Arrived, Back, Expected, Fate, Way};
+use super::headers::{Body, Headers, has_id};
 use super::shape::{Shape, neighbour_mac, v4, v6};
 
 /// Ways walked at most for one flow.
@@ -33,6 +33,15 @@ pub(super) enum Comparison {
 pub(super) enum Sending {
     Frame { wire: usize, src_mac: [u8; 6], dst_mac: [u8; 6], headers: Headers },
     Local { process: Process, headers: Headers },
+}
+
+impl Sending {
+    /// The packet.
+    pub fn headers(&self) -> &Headers {
+        match self {
+            Self::Frame { headers, .. } | Self::Local { headers, .. } => headers,
+        }
+    }
 }
 
 impl Step {
@@ -99,12 +108,21 @@ pub(super) fn compare(namespace: &Namespace, shape: Shape, flow: &Flow, kernel: 
     }) {
         return Comparison::Undetermined(what);
     }
+    // A base chain that is not understood may also change the packet.
+    let unread = |choice: &skoop_sim::Choice| {
+        matches!(&choice.kind, ForkKind::Unknown(unseen) if unseen.what.contains("unchanged"))
+            .then(|| choice.label.clone())
+    };
+    if let Some(what) = ways.iter().flat_map(|way| &way.choices).find_map(unread) {
+        return Comparison::Undetermined(what);
+    }
     if more {
         return Comparison::Undetermined(format!("more than {WAYS} ways"));
     }
     let far = failures.clone().map(|(step, _)| *step).max().unwrap_or(0);
     let mut texts: Vec<String> =
         failures.filter(|(step, _)| *step == far).map(|(_, expected)| expected.text(shape)).collect();
+    texts.sort();
     texts.dedup();
     texts.truncate(8);
     Comparison::Different { step: far, expected: texts.join("\n      or ") }
@@ -177,15 +195,15 @@ fn read(namespace: &Namespace, shape: Shape, outcome: &Outcome, sent: &Headers) 
     let random = outcome.steps.iter().any(|step| step.decision.contains("at random"));
     let why = || outcome.steps.last().map(|step| format!("{}: {}", step.decision, step.by.text)).unwrap_or_default();
     if let Some(first) = outcome.blockers.first() {
-        let blockers: Vec<_> = outcome.blockers.iter().take_while(|blocker| blocker.place == first.place).collect();
-        if let Stop::NoSocket { .. } | Stop::EchoIgnored { .. } = first.stop {
-            return Expected { fate: Way::Delivered { headers: headers(&first.packet, sent), random }, why: why() };
-        }
-        let v6 = sent.v6();
-        let answers = blockers.iter().map(|blocker| icmp_of(&blocker.stop, v6)).collect();
-        let reset = blockers.iter().any(|blocker| is_reset(&blocker.stop) && sent.protocol == TCP);
         let why = format!("{}: {}", first.stop.describe(), first.evidence.text);
-        return Expected { fate: Way::Stopped { answers, reset }, why };
+        let back = back(outcome, sent);
+        let fate = match first.stop {
+            Stop::NoSocket { .. } | Stop::EchoIgnored { .. } => {
+                Way::Delivered { headers: headers(&first.packet, sent), random, back }
+            }
+            _ => Way::Stopped { back },
+        };
+        return Expected { fate, why };
     }
     let fate = match &outcome.ending {
         Ending::Sent { device, frame, .. } => {
@@ -194,32 +212,52 @@ fn read(namespace: &Namespace, shape: Shape, outcome: &Outcome, sent: &Headers) 
             let arrived = Arrived { wire, src_mac: frame.src_mac.0, dst_mac: frame.dst_mac.0, headers };
             Way::Sent { arrived, random }
         }
-        Ending::Delivered { packet, .. } => Way::Delivered { headers: headers(packet, sent), random },
-        Ending::Stopped => Way::Stopped { answers: vec![None], reset: false },
+        Ending::Delivered { packet, .. } => {
+            Way::Delivered { headers: headers(packet, sent), random, back: back(outcome, sent) }
+        }
+        Ending::Stopped => Way::Stopped { back: Back::Unsaid },
         Ending::Unknown(unseen) => Way::Unknown(format!("{}: {}", unseen.what, unseen.why)),
     };
     Expected { fate, why: why() }
 }
 
-/// The error that the node sends back.
-fn icmp_of(stop: &Stop, v6: bool) -> Option<(u8, u8)> {
-    let by_family = |v4: (u8, u8), of_v6: (u8, u8)| Some(if v6 { of_v6 } else { v4 });
-    match stop {
-        Stop::Netfilter(blocker) => match blocker.verdict {
-            NfVerdict::Reject(RejectWith::Icmp { kind, code }) => Some((kind, code)),
-            _ => None,
-        },
-        Stop::NoRoute => by_family((3, 0), (1, 0)),
-        Stop::RouteRefused { kind: RouteKind::Prohibit, .. } => by_family((3, 13), (1, 1)),
-        Stop::RouteRefused { kind: RouteKind::Unreachable, .. } => by_family((3, 1), (1, 0)),
-        Stop::TtlExpired => by_family((11, 0), (3, 0)),
-        Stop::TooLarge { .. } => by_family((3, 4), (2, 0)),
-        _ => None,
+/// What the simulator says goes back to the sender.
+fn back(outcome: &Outcome, sent: &Headers) -> Back {
+    let Some(answer) = &outcome.answer else {
+        return outcome.blockers.first().map_or(Back::Unsaid, |first| back_of(&first.stop, sent));
+    };
+    if answer.delay_ms > 0 {
+        return Back::Nothing;
+    }
+    let icmp = match answer.kind {
+        AnswerKind::Icmp { kind, code, .. } => Some((kind, code)),
+        AnswerKind::TcpReset => None,
+    };
+    match (answer.arrived(), &answer.ending) {
+        (Some(packet), _) => Back::This(Answer { icmp, sender: packet.src, to: packet.dst }),
+        (None, Ending::Unknown(_)) => Back::Perhaps(icmp),
+        _ => Back::Nothing,
     }
 }
 
-fn is_reset(stop: &Stop) -> bool {
-    matches!(stop, Stop::Netfilter(blocker) if blocker.verdict == NfVerdict::Reject(RejectWith::TcpReset))
+/// The error that the node makes, where the simulator does not follow it.
+fn back_of(stop: &Stop, sent: &Headers) -> Back {
+    let by_family = |v4: (u8, u8), of_v6: (u8, u8)| Back::Perhaps(Some(if sent.v6() { of_v6 } else { v4 }));
+    match stop {
+        Stop::Netfilter(blocker) => match blocker.verdict {
+            NfVerdict::Reject(RejectWith::Icmp { kind, code }) => Back::Perhaps(Some((kind, code))),
+            NfVerdict::Reject(RejectWith::TcpReset) => Back::Perhaps(None),
+            NfVerdict::Drop => Back::Nothing,
+        },
+        Stop::NoRoute => by_family((3, 0), (1, 0)),
+        Stop::RouteRefused { kind: RouteKind::Prohibit, .. } => by_family((3, 13), (1, 1)),
+        Stop::RouteRefused { kind: RouteKind::Unreachable, rule, .. } => {
+            by_family((3, if rule.is_some() { 0 } else { 1 }), (1, 0))
+        }
+        Stop::TtlExpired => by_family((11, 0), (3, 0)),
+        Stop::TooLarge { .. } => by_family((3, 4), (2, 0)),
+        _ => Back::Unsaid,
+    }
 }
 
 /// The simulator's packet.
@@ -233,8 +271,7 @@ pub(super) fn packet(headers: &Headers) -> Packet {
         Body::Udp { sport, dport } => Transport::Udp { sport: Port(sport), dport: Port(dport) },
         Body::Sctp { sport, dport, .. } => Transport::Sctp { sport: Port(sport), dport: Port(dport) },
         Body::Icmp { kind, code, id } => {
-            let echo = if headers.v6() { matches!(kind, 128 | 129) } else { matches!(kind, 0 | 8 | 13 | 14) };
-            Transport::Icmp { kind, code, id: if echo { id } else { 0 } }
+            Transport::Icmp { kind, code, id: if has_id(headers.protocol, kind) { id } else { 0 } }
         }
         Body::Other => Transport::Other,
     };

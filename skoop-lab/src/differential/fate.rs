@@ -23,7 +23,53 @@ pub(super) struct Answer {
     pub icmp: Option<(u8, u8)>,
     pub sender: IpAddr,
     pub to: IpAddr,
-    pub wire: Option<usize>,
+}
+
+impl Answer {
+    fn local(error: &Headers) -> Option<Self> {
+        let Body::Icmp { kind, code, .. } = error.body else { return None };
+        Some(Self { icmp: Some((kind, code)), sender: error.src, to: error.dst })
+    }
+}
+
+/// What goes back, as far as the simulator says.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Back {
+    /// Nothing.
+    Nothing,
+    /// This.
+    This(Answer),
+    /// An error of this type and code, or a reset (none), unless something stops it.
+    Perhaps(Option<(u8, u8)>),
+    /// It is not said.
+    Unsaid,
+}
+
+impl Back {
+    fn fits(&self, kernel: Option<&Answer>) -> bool {
+        match (self, kernel) {
+            (Self::Unsaid, _) | (Self::Nothing | Self::Perhaps(_), None) => true,
+            (Self::This(_), None) | (Self::Nothing, Some(_)) => false,
+            (Self::Perhaps(icmp), Some(answer)) => *icmp == answer.icmp,
+            // A raw IPv6 socket does not tell to whom.
+            (Self::This(expected), Some(answer)) => {
+                (expected.icmp, expected.sender) == (answer.icmp, answer.sender)
+                    && (answer.to.is_unspecified() || expected.to == answer.to)
+            }
+        }
+    }
+}
+
+impl fmt::Display for Back {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nothing => f.write_str("nothing back"),
+            Self::This(answer) => write!(f, "{answer}"),
+            Self::Perhaps(Some((kind, code))) => write!(f, "perhaps icmp {kind}/{code}"),
+            Self::Perhaps(None) => f.write_str("perhaps a reset"),
+            Self::Unsaid => f.write_str("what goes back is not said"),
+        }
+    }
 }
 
 /// What the kernel did.
@@ -58,8 +104,8 @@ impl Fate {
         }
     }
 
-    /// Reads what was seen.
-    pub fn of(seen: &Seen) -> Self {
+    /// Reads what was seen of what became of `sent`.
+    pub fn of(seen: &Seen, sent: &Headers) -> Self {
         let answer = seen.answers.first().map(|out| Answer {
             icmp: match out.packet.headers.body {
                 Body::Icmp { kind, code, .. } => Some((kind, code)),
@@ -67,9 +113,12 @@ impl Fate {
             },
             sender: out.packet.headers.src,
             to: out.packet.headers.dst,
-            wire: Some(out.wire),
         });
-        if let Some(delivered) = seen.delivered.first() {
+        // An error about a packet of the node's own reaches the node itself.
+        let (own, errors): (Vec<_>, Vec<_>) =
+            seen.delivered.iter().partition(|one| one.headers.is_error() == sent.is_error());
+        let answer = answer.or_else(|| errors.first().and_then(|error| Answer::local(&error.headers)));
+        if let Some(delivered) = own.first() {
             return Self::Delivered { headers: delivered.headers.clone(), answer };
         }
         if !seen.out.is_empty() {
@@ -99,9 +148,9 @@ pub(super) enum Way {
     /// It leaves. `random`: its source port or identifier is up to chance.
     Sent { arrived: Arrived, random: bool },
     /// It is delivered.
-    Delivered { headers: Headers, random: bool },
-    /// It is stopped by one of these at once: what goes back. None: nothing.
-    Stopped { answers: Vec<Option<(u8, u8)>>, reset: bool },
+    Delivered { headers: Headers, random: bool, back: Back },
+    /// It is stopped.
+    Stopped { back: Back },
     /// It cannot be said.
     Unknown(String),
 }
@@ -113,20 +162,17 @@ impl Expected {
             (Way::Sent { arrived, random }, Fate::Sent(places)) => places.iter().any(|place| {
                 same_place(arrived, place) && same(&arrived.headers, &place.headers, *random || free_port)
             }),
-            (Way::Delivered { headers, random }, Fate::Delivered { headers: real, .. }) => {
+            (Way::Delivered { headers, random, back }, Fate::Delivered { headers: real, answer }) => {
                 let mut wanted = headers.clone();
                 if real.dst.is_unspecified() {
                     // What IPv6 sockets do not tell.
                     (wanted.dst, wanted.ttl, wanted.tos, wanted.cited) =
                         (real.dst, real.ttl, real.tos, real.cited.clone());
                 }
-                same(&wanted, real, *random || free_port)
+                same(&wanted, real, *random || free_port) && back.fits(answer.as_ref())
             }
-            (Way::Stopped { .. }, Fate::Dropped) => true,
-            (Way::Stopped { answers, reset }, Fate::Rejected(answer)) => match answer.icmp {
-                Some(icmp) => answers.contains(&Some(icmp)),
-                None => *reset,
-            },
+            (Way::Stopped { back }, Fate::Dropped) => back.fits(None),
+            (Way::Stopped { back }, Fate::Rejected(answer)) => back.fits(Some(answer)),
             _ => false,
         }
     }
@@ -206,8 +252,8 @@ impl Expected {
             Way::Sent { arrived, random } => {
                 format!("{}{}", arrived.text(shape), if *random { " (any port)" } else { "" })
             }
-            Way::Delivered { headers, .. } => format!("delivered {headers}"),
-            Way::Stopped { answers, reset } => format!("stopped {answers:?}{}", if *reset { " reset" } else { "" }),
+            Way::Delivered { headers, back, .. } => format!("delivered {headers}, {back}"),
+            Way::Stopped { back } => format!("stopped, {back}"),
             Way::Unknown(what) => format!("unknown: {what}"),
         };
         format!("{fate} [{}]", self.why)

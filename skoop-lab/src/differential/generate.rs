@@ -1,6 +1,7 @@
 //! Random nodes and packets, by seed.
 
 mod iptables;
+mod native;
 mod packets;
 mod routing;
 
@@ -94,6 +95,7 @@ pub(super) fn case(seed: u64, shape: Shape) -> Case {
     let mut node = Node::default();
     routing::fill(random, &pool, &mut node);
     iptables::fill(random, &pool, &mut node);
+    native::fill(random, &pool, &mut node);
     let flows = (0..FLOWS).map(|number| Flow { steps: packets::flow(random, &pool, number) }).collect();
     Case { shape, seed, node, flows }
 }

@@ -73,6 +73,11 @@ pub(super) const SCTP: u8 = 132;
 /// Bytes of payload of most packets.
 pub(super) const PAYLOAD: u16 = 8;
 
+/// Whether an ICMP message of this type has an identifier (RFC 792, RFC 950, RFC 4443).
+pub(super) fn has_id(protocol: u8, kind: u8) -> bool {
+    if protocol == ICMP { matches!(kind, 0 | 8 | 13..=18) } else { matches!(kind, 128 | 129) }
+}
+
 impl Headers {
     pub fn new(src: IpAddr, dst: IpAddr, protocol: u8, body: Body) -> Self {
         Self { src, dst, protocol, body, ttl: 64, tos: 0, df: false, payload: PAYLOAD, cited: None }
@@ -106,6 +111,7 @@ impl Headers {
             // Echo, timestamp (RFC 792), echo of IPv6 (RFC 4443).
             Body::Icmp { kind: 8, id, .. } if !self.v6() => Body::Icmp { kind: 0, code: 0, id },
             Body::Icmp { kind: 13, id, .. } if !self.v6() => Body::Icmp { kind: 14, code: 0, id },
+            Body::Icmp { kind: 17, id, .. } if !self.v6() => Body::Icmp { kind: 18, code: 0, id },
             Body::Icmp { kind: 128, id, .. } if self.v6() => Body::Icmp { kind: 129, code: 0, id },
             Body::Icmp { .. } => return None,
             Body::Other => Body::Other,

@@ -101,7 +101,7 @@ fn run(lab: &mut Lab, flow: &Flow) -> Result<Vec<Option<Fate>>> {
     for step in &flow.steps {
         let sending = if over { None } else { step.sending(lab.shape, &arrived) };
         let fate = match sending {
-            Some(sending) => Some(Fate::of(&send(lab, &sending)?)),
+            Some(sending) => Some(Fate::of(&send(lab, &sending)?, sending.headers())),
             None => None,
         };
         // What is dropped or delivered may leave a flow behind or not: what follows is then another question.

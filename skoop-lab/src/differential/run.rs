@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread;
@@ -12,7 +13,9 @@ use anyhow::{Context, Result, anyhow};
 use super::generate;
 use super::judge::{Judged, judge};
 use super::lab::{Lab, pin};
+use super::regression::keep;
 use super::shape::Shape;
+use super::shrink::shrink;
 
 /// How much to run.
 #[derive(Debug, Clone)]
@@ -25,12 +28,23 @@ pub struct Budget {
     pub time: Option<Duration>,
     /// Threads, each with namespaces of its own.
     pub threads: usize,
+    /// Where cases that fail are kept, made as small as they get; none: they are only told.
+    pub keep: Option<PathBuf>,
 }
+
+/// Cases made small at most.
+const KEPT: usize = 12;
 
 impl Default for Budget {
     /// What `make test` runs.
     fn default() -> Self {
-        Self { seed: 0, nodes: 400, time: None, threads: thread::available_parallelism().map_or(2, usize::from).min(4) }
+        Self {
+            seed: 0,
+            nodes: 400,
+            time: None,
+            threads: thread::available_parallelism().map_or(2, usize::from).min(4),
+            keep: None,
+        }
     }
 }
 
@@ -49,6 +63,8 @@ pub struct Report {
     pub refused: Vec<String>,
     /// Flows that fare otherwise in the kernel: seed and text.
     pub differences: Vec<(u64, String)>,
+    /// Files of cases that failed.
+    pub kept: Vec<PathBuf>,
     /// Wall time.
     pub took: Duration,
     /// Of it, spent on packets in the kernel, over all threads.
@@ -105,8 +121,22 @@ fn work(
             }
             let mut case = generate::case(seed, shape);
             let mut judged = judge(&mut lab, &mut case).with_context(|| format!("seed {seed}"))?;
-            judged.refused = case.node.refused;
-            report.lock().map_err(|_| anyhow!("a worker panicked"))?.add(seed, judged);
+            judged.refused = std::mem::take(&mut case.node.refused);
+            let failures: Vec<usize> = judged.differences.iter().map(|difference| difference.flow).collect();
+            let kept = {
+                let mut report = report.lock().map_err(|_| anyhow!("a worker panicked"))?;
+                report.add(seed, judged);
+                let kept = report.kept.len();
+                report
+                    .kept
+                    .extend(failures.first().filter(|_| budget.keep.is_some() && kept < KEPT).map(|_| PathBuf::new()));
+                kept
+            };
+            if let (Some(directory), Some(flow), true) = (&budget.keep, failures.first(), kept < KEPT)
+                && let Some((case, text)) = shrink(&mut lab, &case, *flow)?
+            {
+                println!("seed {seed}, made small:\n{text}kept in {}", keep(directory, &case, &text)?.display());
+            }
         }
     }
     Ok(())

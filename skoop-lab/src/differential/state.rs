@@ -35,7 +35,7 @@ pub(super) fn load(lab: &Lab, node: &mut Node) -> Result<()> {
     restore(lab, "ip6tables-legacy-restore", &mut node.legacy6, &mut node.refused)?;
     restore(lab, "iptables-nft-restore", &mut node.xnft, &mut node.refused)?;
     restore(lab, "ip6tables-nft-restore", &mut node.xnft6, &mut node.refused)?;
-    tool(lab, "nft -f -", &node.native)?;
+    restore(lab, "nft -f -", &mut node.native, &mut node.refused)?;
     settle(lab)?;
     forget_flows(lab)
 }
@@ -100,10 +100,9 @@ fn restore(lab: &Lab, line: &str, rules: &mut Vec<String>, refused: &mut Vec<Str
     for _ in 0..20 {
         let Err(error) = tool(lab, line, rules) else { return Ok(()) };
         let text = format!("{:#}", error.root_cause());
-        let numbers = text
-            .split("line ")
-            .skip(1)
-            .filter_map(|rest| rest.split(|c: char| !c.is_ascii_digit()).next()?.parse::<usize>().ok());
+        // `line 5 failed` of iptables, `/dev/stdin:5:1-2: Error` of nft.
+        let parts = text.split("line ").skip(1).chain(text.split("stdin:").skip(1));
+        let numbers = parts.filter_map(|rest| rest.split(|c: char| !c.is_ascii_digit()).next()?.parse::<usize>().ok());
         let mut numbers: Vec<usize> = numbers.filter(|number| *number > 0 && *number <= rules.len()).collect();
         if numbers.is_empty() {
             return Err(error);

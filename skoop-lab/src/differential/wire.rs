@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::headers::{Body, Headers, ICMP, ICMP6, SCTP, TCP, UDP, flag};
+use super::headers::{Body, Headers, ICMP, ICMP6, SCTP, TCP, UDP, flag, has_id};
 
 /// What a frame carried.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,7 +111,9 @@ impl Headers {
             }
             Body::Sctp { sport, dport, chunk } => return sctp(sport, dport, chunk, &payload),
             Body::Icmp { kind, code, id } => {
-                ([&[kind, code, 0, 0][..], &id.to_be_bytes(), &[0, 1], &payload].concat(), 2)
+                // The MTU that "too big" errors tell: one that changes nothing.
+                let mtu = if self.cited.is_some() { 1500 } else { 1 };
+                ([&[kind, code, 0, 0][..], &id.to_be_bytes(), &short(mtu), &payload].concat(), 2)
             }
             Body::Other => return other(self.protocol, &payload),
         };
@@ -229,8 +231,7 @@ pub(super) fn read_body(protocol: u8, upper: &[u8]) -> Option<Body> {
         SCTP => Body::Sctp { sport: sport?, dport: dport?, chunk: *upper.get(12)? },
         ICMP | ICMP6 => {
             let (kind, code) = (*upper.first()?, *upper.get(1)?);
-            let echo = if protocol == ICMP { matches!(kind, 0 | 8 | 13 | 14) } else { matches!(kind, 128 | 129) };
-            Body::Icmp { kind, code, id: if echo { word(upper, 4)? } else { 0 } }
+            Body::Icmp { kind, code, id: if has_id(protocol, kind) { word(upper, 4)? } else { 0 } }
         }
         _ => return None,
     })

@@ -1,0 +1,91 @@
+//! Makes a case that fails as small as it gets: lines of the node and steps of the flow are taken out while it still fails.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+
+use super::case::{Case, Flow, Node, Step};
+use super::judge::judge;
+use super::lab::Lab;
+
+/// Longest time for one case.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// The smallest case found, with what differs in it. None if the flow alone does not fail.
+pub(super) fn shrink(lab: &mut Lab, case: &Case, flow: usize) -> Result<Option<(Case, String)>> {
+    let deadline = Instant::now() + PATIENCE;
+    let flows = case.flows.get(flow).cloned().into_iter().collect();
+    let mut best = Case { flows, ..case.clone() };
+    let Some(mut text) = fails(lab, &best)? else { return Ok(None) };
+    // Whole parts first, then halves of what is left, and so on down to lines.
+    for part in 0..Node::PARTS {
+        let mut candidate = best.clone();
+        candidate.node.part_mut(part).retain(|line| !is_removable(part, line));
+        if candidate.node != best.node
+            && let Some(said) = fails(lab, &candidate)?
+        {
+            (best, text) = (candidate, said);
+        }
+    }
+    for part in 0..Node::PARTS {
+        let mut size = best.node.part(part).len().div_ceil(2);
+        while size > 0 && Instant::now() < deadline {
+            let mut at = 0;
+            while at < best.node.part(part).len() && Instant::now() < deadline {
+                let mut candidate = best.clone();
+                let mut place = 0;
+                candidate.node.part_mut(part).retain(|line| {
+                    let taken = (at..at + size).contains(&place) && is_removable(part, line);
+                    place += 1;
+                    !taken
+                });
+                if candidate.node == best.node {
+                    at += size;
+                } else if let Some(said) = fails(lab, &candidate)? {
+                    (best, text) = (candidate, said);
+                } else {
+                    at += size;
+                }
+            }
+            size /= 2;
+        }
+    }
+    let steps = best.flows.first().map_or(0, |flow| flow.steps.len());
+    for keep in 1..steps {
+        let mut candidate = best.clone();
+        candidate.flows.iter_mut().for_each(|flow| flow.steps.truncate(keep));
+        if let Some(said) = fails(lab, &candidate)? {
+            (best, text) = (candidate, said);
+            break;
+        }
+    }
+    best.flows.iter_mut().for_each(without_followers);
+    Ok(Some((best, text)))
+}
+
+/// Steps that nothing depends on stay as they are: their order says what conntrack has seen.
+fn without_followers(flow: &mut Flow) {
+    while let Some(Step::Answer { to } | Step::Error { about: to, .. }) = flow.steps.last() {
+        if *to < flow.steps.len() {
+            break;
+        }
+        flow.steps.pop();
+    }
+}
+
+fn fails(lab: &mut Lab, case: &Case) -> Result<Option<String>> {
+    // A case that no longer loads is not smaller but another one.
+    let Ok(judged) = judge(lab, &mut case.clone()) else { return Ok(None) };
+    Ok(judged.differences.into_iter().next().map(|difference| difference.text))
+}
+
+/// Chains, policies and what holds a file together stay.
+fn is_removable(part: usize, line: &str) -> bool {
+    match part {
+        Node::NATIVE => line.starts_with("\t\t") && !line.trim_start().starts_with("type "),
+        part if Node::RULES.contains(&part) => line.starts_with("-A "),
+        Node::SETS => line.contains("add "),
+        Node::SYSCTLS => !line.contains("forward") && !line.contains("icmp"),
+        _ => true,
+    }
+}
