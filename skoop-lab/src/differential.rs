@@ -7,6 +7,7 @@
 
 mod case;
 mod compare;
+mod coverage;
 mod fate;
 mod generate;
 mod headers;
@@ -20,5 +21,6 @@ mod shrink;
 mod state;
 mod wire;
 
+pub use coverage::{Coverage, FLOOR, Hits, NOT_HERE};
 pub use regression::replay;
 pub use run::{Budget, Report, differential};

@@ -22,7 +22,10 @@ fn packets_fare_as_in_the_kernel() {
     for (seed, text) in &report.differences {
         println!("seed {seed}:\n{text}");
     }
-    println!("{report}");
+    println!("{report}\n{}", report.coverage);
+    for seldom in report.coverage.missing() {
+        println!("too seldom: {seldom}");
+    }
     assert!(report.differences.is_empty(), "{} flows differ", report.differences.len());
 }
 
@@ -30,6 +33,7 @@ fn packets_fare_as_in_the_kernel() {
 #[ignore = "needs root: run by make test"]
 fn what_once_failed_does_not_again() {
     let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/differential/regressions");
-    let differences = replay(std::path::Path::new(directory)).expect("a replay");
+    let directory = std::env::var("REPLAY").unwrap_or_else(|_| directory.to_owned());
+    let differences = replay(std::path::Path::new(&directory)).expect("a replay");
     assert!(differences.is_empty(), "{}", differences.join("\n"));
 }

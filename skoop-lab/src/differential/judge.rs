@@ -10,6 +10,7 @@ use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use super::case::{Case, Flow, Process};
 use super::compare::{Comparison, Sending, compare};
+use super::coverage::Coverage;
 use super::fate::{Arrived, Fate};
 use super::headers::{Body, Headers, UDP};
 use super::lab::{Lab, Seen};
@@ -27,6 +28,7 @@ pub(super) struct Judged {
     pub differences: Vec<Difference>,
     pub kernel_time: Duration,
     pub load_time: Duration,
+    pub coverage: Coverage,
     /// Lines that the kernel refused.
     pub refused: Vec<String>,
 }
@@ -101,7 +103,7 @@ fn run(lab: &mut Lab, flow: &Flow) -> Result<Vec<Option<Fate>>> {
     for step in &flow.steps {
         let sending = if over { None } else { step.sending(lab.shape, &arrived) };
         let fate = match sending {
-            Some(sending) => Some(Fate::of(&send(lab, &sending)?, sending.headers())),
+            Some(sending) => send(lab, &sending)?.map(|seen| Fate::of(&seen, sending.headers())),
             None => None,
         };
         // What is dropped or delivered may leave a flow behind or not: what follows is then another question.
@@ -112,16 +114,20 @@ fn run(lab: &mut Lab, flow: &Flow) -> Result<Vec<Option<Fate>>> {
     Ok(fates)
 }
 
-fn send(lab: &mut Lab, sending: &Sending) -> Result<Seen> {
+/// None: the node has no socket for it, because the address is not its own.
+fn send(lab: &mut Lab, sending: &Sending) -> Result<Option<Seen>> {
     match sending {
-        Sending::Frame { wire, src_mac, dst_mac, headers } => lab.send(*wire, *dst_mac, *src_mac, headers),
+        Sending::Frame { wire, src_mac, dst_mac, headers } => lab.send(*wire, *dst_mac, *src_mac, headers).map(Some),
         Sending::Local { process, headers } => {
             let tag = lab.next_tag();
             let sent = netns::enter(&lab.node, || local(process, headers, tag))?;
             let refused = sent.err().map(|error| error.to_string());
+            if refused.as_deref() == Some("bind") {
+                return Ok(None);
+            }
             let mut seen = lab.follow(headers)?;
             seen.refused = refused;
-            Ok(seen)
+            Ok(Some(seen))
         }
     }
 }

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
 
+use super::coverage::Coverage;
 use super::generate;
 use super::judge::{Judged, judge};
 use super::lab::{Lab, pin};
@@ -63,6 +64,8 @@ pub struct Report {
     pub refused: Vec<String>,
     /// Flows that fare otherwise in the kernel: seed and text.
     pub differences: Vec<(u64, String)>,
+    /// How often each match and target was met.
+    pub coverage: Coverage,
     /// Files of cases that failed.
     pub kept: Vec<PathBuf>,
     /// Wall time.
@@ -121,6 +124,7 @@ fn work(
             }
             let mut case = generate::case(seed, shape);
             let mut judged = judge(&mut lab, &mut case).with_context(|| format!("seed {seed}"))?;
+            judged.coverage.read(&lab, &case.node)?;
             judged.refused = std::mem::take(&mut case.node.refused);
             let failures: Vec<usize> = judged.differences.iter().map(|difference| difference.flow).collect();
             let kept = {
@@ -143,6 +147,12 @@ fn work(
 }
 
 impl Report {
+    /// Verdicts that are less than a twentieth of the packets.
+    pub fn rare_verdicts(&self) -> Vec<&'static str> {
+        let all = ["forwarded", "delivered", "dropped", "rejected"];
+        all.into_iter().filter(|name| self.verdicts.get(name).copied().unwrap_or(0) * 20 < self.packets).collect()
+    }
+
     fn add(&mut self, seed: u64, judged: Judged) {
         self.nodes += 1;
         self.packets += judged.packets;
@@ -154,6 +164,7 @@ impl Report {
         for (what, count) in judged.undetermined {
             *self.undetermined.entry(what).or_default() += count;
         }
+        self.coverage.add(judged.coverage);
         self.refused.extend(judged.refused);
         self.differences.extend(judged.differences.into_iter().map(|difference| (seed, difference.text)));
     }

@@ -19,12 +19,10 @@ pub(super) fn shrink(lab: &mut Lab, case: &Case, flow: usize) -> Result<Option<(
     let Some(mut text) = fails(lab, &best)? else { return Ok(None) };
     // Whole parts first, then halves of what is left, and so on down to lines.
     for part in 0..Node::PARTS {
-        let mut candidate = best.clone();
-        candidate.node.part_mut(part).retain(|line| !is_removable(part, line));
-        if candidate.node != best.node
-            && let Some(said) = fails(lab, &candidate)?
-        {
-            (best, text) = (candidate, said);
+        for all in [true, false] {
+            let mut candidate = best.clone();
+            candidate.node.part_mut(part).retain(|line| !all && !is_removable(part, line));
+            try_out(lab, candidate, &mut best, &mut text)?;
         }
     }
     for part in 0..Node::PARTS {
@@ -50,6 +48,19 @@ pub(super) fn shrink(lab: &mut Lab, case: &Case, flow: usize) -> Result<Option<(
             size /= 2;
         }
     }
+    for part in Node::RULES {
+        for table in ["*raw", "*mangle", "*nat", "*filter"] {
+            let mut candidate = best.clone();
+            let lines = candidate.node.part_mut(part);
+            let Some(begin) = lines.iter().position(|line| line == table) else { continue };
+            let length = lines.iter().skip(begin).position(|line| line == "COMMIT").unwrap_or(0);
+            lines.drain(begin..=begin + length);
+            try_out(lab, candidate, &mut best, &mut text)?;
+        }
+    }
+    let mut candidate = best.clone();
+    candidate.node.ipset.clear();
+    try_out(lab, candidate, &mut best, &mut text)?;
     let steps = best.flows.first().map_or(0, |flow| flow.steps.len());
     for keep in 1..steps {
         let mut candidate = best.clone();
@@ -71,6 +82,16 @@ fn without_followers(flow: &mut Flow) {
         }
         flow.steps.pop();
     }
+}
+
+/// Takes the candidate if it is smaller and fails too.
+fn try_out(lab: &mut Lab, candidate: Case, best: &mut Case, text: &mut String) -> Result<()> {
+    if candidate.node != best.node
+        && let Some(said) = fails(lab, &candidate)?
+    {
+        (*best, *text) = (candidate, said);
+    }
+    Ok(())
 }
 
 fn fails(lab: &mut Lab, case: &Case) -> Result<Option<String>> {

@@ -80,16 +80,16 @@ fn rule(random: &mut Random, pool: &Pool, six: bool, table: &str, chain: &str) -
         format!(" {text}")
     };
     if random.one_in(4) {
-        words += &add(random, &DEVICE_MATCHES, &mut used, &mut protocol);
+        words += &add(random, DEVICE_MATCHES, &mut used, &mut protocol);
     }
     if random.one_in(3) {
-        words += &add(random, &HOOK_MATCHES, &mut used, &mut protocol);
+        words += &add(random, HOOK_MATCHES, &mut used, &mut protocol);
     }
     if !random.one_in(6) {
-        words += &add(random, &MATCHES, &mut used, &mut protocol);
+        words += &add(random, MATCHES, &mut used, &mut protocol);
     }
     if random.one_in(3) {
-        words += &add(random, &MATCHES, &mut used, &mut protocol);
+        words += &add(random, MATCHES, &mut used, &mut protocol);
     }
     let target = target(random, pool, six, table, chain, &protocol);
     format!("{words} {target}")
@@ -109,7 +109,7 @@ fn target(random: &mut Random, pool: &Pool, six: bool, table: &str, chain: &str,
         return "-j RETURN".to_owned();
     }
     for _ in 0..8 {
-        let Some(text) = choose(random, &TARGETS, six, table, chain) else { break };
+        let Some(text) = choose(random, TARGETS, six, table, chain) else { break };
         let needs = text.split_once(" @").map(|(_, needs)| needs);
         let text = text.split(" @").next().unwrap_or(text);
         let with_protocol = needs.is_none_or(|needs| needs.split('|').any(|need| need == protocol));

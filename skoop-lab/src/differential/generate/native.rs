@@ -107,7 +107,7 @@ fn rule(random: &mut Random, pool: &Pool, family: &str, hook: &str, chain: &str)
         _ => random.one_in(2),
     };
     for _ in 0..1 + random.below(2) {
-        if let Some(text) = choose(random, &MATCHES, six, hook) {
+        if let Some(text) = choose(random, MATCHES, six, hook) {
             words.push(fill_in(random, pool, six, text));
         }
     }
@@ -120,7 +120,7 @@ fn rule(random: &mut Random, pool: &Pool, family: &str, hook: &str, chain: &str)
     };
     if !below.is_empty() && random.one_in(4) {
         words.push(format!("{} {}", random.pick(&["jump", "jump", "goto"]), random.pick(below)));
-    } else if let Some(text) = choose(random, &ACTIONS, six, hook) {
+    } else if let Some(text) = choose(random, ACTIONS, six, hook) {
         words.push(fill_in(random, pool, six, text));
     }
     words.join(" ")
@@ -129,11 +129,11 @@ fn rule(random: &mut Random, pool: &Pool, family: &str, hook: &str, chain: &str)
 fn nat_rule(random: &mut Random, pool: &Pool, family: &str, hook: &str) -> String {
     let six = family == "ip6" || (family == "inet" && random.one_in(2));
     let mut words = vec!["\t\tcounter".to_owned()];
-    if let Some(text) = choose(random, &MATCHES, six, hook) {
+    if let Some(text) = choose(random, MATCHES, six, hook) {
         words.push(fill_in(random, pool, six, text));
     }
     words.push("counter".to_owned());
-    if let Some(text) = choose(random, &NAT_ACTIONS, six, hook) {
+    if let Some(text) = choose(random, NAT_ACTIONS, six, hook) {
         let text = fill_in(random, pool, six, text);
         // Only tables of both families say which.
         let typed = if six { "nat ip6 to" } else { "nat ip to" };
@@ -152,11 +152,11 @@ fn link_table(random: &mut Random, pool: &Pool) -> Vec<String> {
         for _ in 0..random.below(3) {
             let six = random.one_in(2);
             let mut words = vec!["\t\tcounter".to_owned()];
-            if let Some(text) = choose(random, &MATCHES, six, "link") {
+            if let Some(text) = choose(random, MATCHES, six, "link") {
                 words.push(fill_in(random, pool, six, text));
             }
             words.push("counter".to_owned());
-            words.extend(choose(random, &LINK_ACTIONS, six, "link").map(str::to_owned));
+            words.extend(choose(random, LINK_ACTIONS, six, "link").map(str::to_owned));
             lines.push(words.join(" "));
         }
         lines.push("\t}".to_owned());
@@ -177,14 +177,14 @@ fn bridge_table(random: &mut Random, pool: &Pool) -> Vec<String> {
         for _ in 0..random.below(3) {
             let six = random.one_in(2);
             let text = if random.one_in(2) {
-                choose(random, &BRIDGE_MATCHES, six, hook)
+                choose(random, BRIDGE_MATCHES, six, hook)
             } else {
-                choose(random, &MATCHES, six, "link")
+                choose(random, MATCHES, six, "link")
             };
             let mut words = vec!["\t\tcounter".to_owned()];
             words.extend(text.map(|text| fill_in(random, pool, six, text)));
             words.push("counter".to_owned());
-            words.extend(choose(random, &LINK_ACTIONS, six, "link").map(str::to_owned));
+            words.extend(choose(random, LINK_ACTIONS, six, "link").map(str::to_owned));
             lines.push(words.join(" "));
         }
         lines.push("\t}".to_owned());

@@ -104,7 +104,7 @@ fn packet(random: &mut Random, (src, dst): (IpAddr, IpAddr), number: u16) -> Hea
         11 | 12 => (ICMP, Body::Icmp { kind: 8, code: 0, id: number }),
         13 => (ICMP, Body::Icmp { kind: *random.pick(&[0, 13, 8, 17]), code: 0, id: number }),
         14 => (SCTP, Body::Sctp { sport, dport, chunk: 1 }),
-        _ => (*random.pick(&[47, 50, 89, 200]), Body::Other),
+        _ => (*random.pick(&[47, 50, 51, 89, 200]), Body::Other),
     };
     let mut headers = Headers::new(src, dst, protocol, body);
     headers.ttl = *random.pick(&[64, 64, 64, 63, 128, 64, 1, 2]);

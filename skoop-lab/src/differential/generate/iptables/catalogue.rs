@@ -50,7 +50,7 @@ const DEST: &[&str] = &["PREROUTING", "OUTPUT"];
 const MIDDLE: &[&str] = &["INPUT", "FORWARD", "OUTPUT"];
 
 /// Devices.
-pub(in super::super) const DEVICE_MATCHES: [(Of, &str); 8] = [
+pub(in super::super) const DEVICE_MATCHES: &[(Of, &str)] = &[
     (Chains(IN), "-i {dev}"),
     (Chains(IN), "! -i {dev}"),
     (Chains(IN), "-i e+"),
@@ -62,7 +62,7 @@ pub(in super::super) const DEVICE_MATCHES: [(Of, &str); 8] = [
 ];
 
 /// What only some hooks can ask.
-pub(in super::super) const HOOK_MATCHES: [(Of, &str); 24] = [
+pub(in super::super) const HOOK_MATCHES: &[(Of, &str)] = &[
     (Chains(LOCAL), "-m owner --uid-owner 1000"),
     (Chains(LOCAL), "-m owner ! --uid-owner 0"),
     (Chains(LOCAL), "-m owner --gid-owner 1000"),
@@ -90,7 +90,7 @@ pub(in super::super) const HOOK_MATCHES: [(Of, &str); 24] = [
 ];
 
 /// What every hook can ask.
-pub(in super::super) const MATCHES: [(Of, &str); 118] = [
+pub(in super::super) const MATCHES: &[(Of, &str)] = &[
     (Any, "-s {net}"),
     (Any, "-s {net}"),
     (Any, "! -s {net}"),
@@ -209,10 +209,33 @@ pub(in super::super) const MATCHES: [(Of, &str); 118] = [
     (Chains(IN), "-m devgroup --src-group 0x0"),
     (V4, "-f"),
     (Any, "-m connlabel --label 3"),
+    (Any, "-p dccp -m dccp --dport {port}"),
+    (V4, "-p esp -m esp --espspi 5"),
+    (V4, "-p ah -m ah --ahspi 5"),
+    (
+        Any,
+        "-m hashlimit --hashlimit-upto 10000/sec --hashlimit-burst 10000 --hashlimit-mode srcip --hashlimit-name h{6}{number}",
+    ),
+    (Any, "-m connlimit --connlimit-upto 10000"),
+    (Any, "-m recent --name seen{6} --set"),
+    (Any, "-m recent --name seen{6} --rcheck"),
+    (Any, "-m recent --name never{6} --rcheck"),
+    (Any, "-m quota --quota 1000000000"),
+    (Any, "-m connbytes --connbytes 0:100000 --connbytes-mode bytes --connbytes-dir both"),
+    (Any, "-m cpu --cpu 0"),
+    (Any, "-p tcp -m tcpmss --mss 500:1500"),
+    (V4, "-m bpf --bytecode \"4,48 0 0 9,21 0 1 6,6 0 0 1,6 0 0 0\""),
+    (Any, "-m statistic --mode nth --every 2 --packet 0"),
+    (V6, "-m rt --rt-type 0"),
+    (V6, "-m hbh --hbh-len 8"),
+    (V6, "-m dst --dst-len 8"),
+    (V6, "-m frag --fragfirst"),
+    (V6, "-m ipv6header --header hop --soft"),
+    (V6, "-m ipv6header --header none --soft"),
 ];
 
 /// What rules do; behind ` @` the protocols that the rule must ask for.
-pub(in super::super) const TARGETS: [(Of, &str); 66] = [
+pub(in super::super) const TARGETS: &[(Of, &str)] = &[
     (Any, "ACCEPT"),
     (Any, "ACCEPT"),
     (Table("filter"), "DROP"),
@@ -253,8 +276,12 @@ pub(in super::super) const TARGETS: [(Of, &str); 66] = [
     (Table6("mangle"), "HL --hl-dec 1"),
     (In("mangle", &["FORWARD", "POSTROUTING"]), "CLASSIFY --set-class 0001:0001"),
     (In("mangle", POST), "CHECKSUM --checksum-fill @udp"),
-    (In("mangle", PRE), "TPROXY --on-port 80 --on-ip 0.0.0.0 --tproxy-mark 0x1/0x1 @none"),
-    (In("mangle", POST), "TCPMSS --set-mss 500 @none"),
+    (In("mangle", PRE), "TPROXY --on-port 80 --tproxy-mark 0x1/0x1 @tcp|udp"),
+    (Table("mangle"), "TCPMSS --set-mss 500 -p tcp -m tcp --tcp-flags SYN,RST SYN @"),
+    (In("mangle", PRE), "HMARK --hmark-tuple src --hmark-mod 5 --hmark-offset 1 --hmark-rnd 0x5"),
+    (Any, "AUDIT --type accept"),
+    (Table("mangle"), "IDLETIMER --timeout 3600 --label idle{6}{number}"),
+    (Table("mangle"), "CONNSECMARK --save"),
     (Table("mangle"), "TCPOPTSTRIP --strip-options 8 @tcp"),
     (Table("mangle"), "SET --add-set grow{6} src"),
     (Table("mangle"), "SET --del-set grow{6} dst"),
@@ -272,6 +299,9 @@ pub(in super::super) const TARGETS: [(Of, &str); 66] = [
     (In4("nat", PRE), "NETMAP --to 10.1.0.0/29"),
     (In("nat", DEST), "REDIRECT"),
     (In("nat", DEST), "REDIRECT --to-ports 80 @tcp|udp"),
+    (In("nat", POST), "MASQUERADE"),
+    (In("nat", POST), "MASQUERADE"),
+    (In("nat", POST), "MASQUERADE"),
     (In("nat", POST), "MASQUERADE"),
     (In("nat", POST), "MASQUERADE"),
     (In("nat", POST), "MASQUERADE --random-fully"),

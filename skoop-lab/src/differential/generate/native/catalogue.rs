@@ -31,7 +31,7 @@ const OUT: &[&str] = &["forward", "output", "postrouting"];
 const LOCAL: &[&str] = &["output", "postrouting"];
 const MIDDLE: &[&str] = &["input", "forward", "output"];
 
-pub(in super::super) const MATCHES: [(Needs, &str); 82] = [
+pub(in super::super) const MATCHES: &[(Needs, &str)] = &[
     (V4, "ip saddr <<net>>"),
     (V4, "ip daddr <<net>>"),
     (V4, "ip saddr != <<net>>"),
@@ -116,7 +116,7 @@ pub(in super::super) const MATCHES: [(Needs, &str); 82] = [
     (Hooks(LOCAL), "meta skuid != 0"),
 ];
 
-pub(in super::super) const BRIDGE_MATCHES: [(Needs, &str); 7] = [
+pub(in super::super) const BRIDGE_MATCHES: &[(Needs, &str)] = &[
     (Nothing, "ether saddr 02:04:0a:09:00:02"),
     (Nothing, "ether daddr != 02:00:00:00:00:09"),
     (Nothing, "ether type ip"),
@@ -126,7 +126,7 @@ pub(in super::super) const BRIDGE_MATCHES: [(Needs, &str); 7] = [
     (Hooks(&["prerouting", "input", "forward"]), "meta ibrname \"br0\""),
 ];
 
-pub(in super::super) const ACTIONS: [(Needs, &str); 40] = [
+pub(in super::super) const ACTIONS: &[(Needs, &str)] = &[
     (Nothing, "accept"),
     (Nothing, "accept"),
     (Nothing, "drop"),
@@ -166,10 +166,9 @@ pub(in super::super) const ACTIONS: [(Needs, &str); 40] = [
     (Nothing, "numgen random mod 2 vmap { 0 : drop, 1 : accept }"),
     (Nothing, "limit rate 10000/second burst 10000 packets accept"),
     (Nothing, "log prefix \"seen\""),
-    (Nothing, "queue num 5 bypass"),
 ];
 
-pub(in super::super) const NAT_ACTIONS: [(Needs, &str); 12] = [
+pub(in super::super) const NAT_ACTIONS: &[(Needs, &str)] = &[
     (Hooks(&["prerouting", "output"]), "dnat to <<host>>"),
     (Hooks(&["prerouting", "output"]), "dnat to <<host>>"),
     (Hooks(&["prerouting", "output"]), "dnat to <<any>>"),
@@ -184,5 +183,5 @@ pub(in super::super) const NAT_ACTIONS: [(Needs, &str); 12] = [
     (Nothing, "meta mark set 0x1"),
 ];
 
-pub(in super::super) const LINK_ACTIONS: [(Needs, &str); 4] =
-    [(Nothing, "accept"), (Nothing, "drop"), (Nothing, "meta mark set 0x1"), (Nothing, "meta mark set 0x4")];
+pub(in super::super) const LINK_ACTIONS: &[(Needs, &str)] =
+    &[(Nothing, "accept"), (Nothing, "drop"), (Nothing, "meta mark set 0x1"), (Nothing, "meta mark set 0x4")];

@@ -1,0 +1,200 @@
+//! How often each match and target was met, both ways, as the kernel's own counters say.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use anyhow::Result;
+
+use super::case::Node;
+use super::lab::Lab;
+use crate::command;
+
+/// Packets that a match or target took, and that came by and were not taken.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Hits {
+    /// Taken.
+    pub hit: u64,
+    /// Asked, and not taken.
+    pub missed: u64,
+}
+
+/// By name: `iptables -m conntrack`, `nft ct state`.
+#[derive(Debug, Clone, Default)]
+pub struct Coverage(pub BTreeMap<String, Hits>);
+
+/// Least number of each.
+pub const FLOOR: u64 = 50;
+
+/// What this kernel cannot load, and why.
+pub const NOT_HERE: [(&str, &str); 12] = [
+    ("-m ipvs", "CONFIG_IP_VS is off"),
+    ("-m nfacct", "needs an accounting object of a tool that is not installed"),
+    ("-m ipcomp", "refused by the kernel without xfrm's IPComp"),
+    ("-m rateest", "needs an estimator that only `-j RATEEST` of a same-named one makes"),
+    ("-m cgroup --path", "no such control group"),
+    ("-m realm, -m osf (IPv6)", "exist for IPv4 only"),
+    ("-j SECMARK", "no security module is in use"),
+    ("ipset hash:mac, hash:ip,mac, hash:ip,mark", "not built in"),
+    ("ipset hash:net,net, hash:net,port,net", "not built in"),
+    ("nft queue", "CONFIG_NFT_QUEUE is off"),
+    ("nft flow add", "CONFIG_NF_FLOW_TABLE is off"),
+    ("nft socket, osf, synproxy", "asked of iptables; nothing listens transparently"),
+];
+
+/// What has one outcome only, and why.
+const ONE_WAY: [(&str, &str); 30] = [
+    ("iptables -m comment", "always matches"),
+    ("iptables -m limit", "the limit is never reached"),
+    ("iptables -m hashlimit", "the limit is never reached"),
+    ("iptables -m connlimit", "the limit is never reached"),
+    ("iptables -m quota", "the quota is never used up"),
+    ("iptables -m connbytes", "accounting is off: no bytes are counted"),
+    ("iptables -m time", "matches all day"),
+    ("iptables -m realm", "no route has a realm"),
+    ("iptables -m helper", "no flow has a helper"),
+    ("iptables -m connlabel", "no flow has labels"),
+    ("iptables -m tcpmss", "packets have no TCP options"),
+    ("iptables -m policy", "there is no IPsec"),
+    ("iptables -m cpu", "a worker stays on one processor"),
+    ("iptables -m devgroup", "all devices are in group 0"),
+    ("iptables -m dccp", "DCCP is not generated"),
+    ("iptables -m rt", "no extension headers are generated"),
+    ("iptables -m hbh", "no extension headers are generated"),
+    ("iptables -m dst", "no extension headers are generated"),
+    ("iptables -m frag", "no extension headers are generated"),
+    ("iptables -f", "packets come whole"),
+    ("iptables -m ipv6header", "no extension headers are generated"),
+    ("iptables -m socket", "few sockets of the node are connected"),
+    ("iptables -m esp", "rare"),
+    ("iptables -m ah", "rare"),
+    ("iptables -m bpf", "rare"),
+    ("nft limit", "the limit is never reached"),
+    ("nft exthdr", "no extension headers are generated"),
+    ("nft fib saddr . mark", "rare"),
+    ("nft log", "always"),
+    ("nft numgen inc", "always"),
+];
+
+impl Coverage {
+    /// Adds what the counters of a node say.
+    pub(super) fn read(&mut self, lab: &Lab, node: &Node) -> Result<()> {
+        let saves = [
+            (&node.legacy, "iptables-legacy-save -c"),
+            (&node.legacy6, "ip6tables-legacy-save -c"),
+            (&node.xnft, "iptables-nft-save -c"),
+            (&node.xnft6, "ip6tables-nft-save -c"),
+        ];
+        for (rules, save) in saves {
+            if !rules.is_empty() {
+                self.rules(&command::run(Some(&lab.node), &command::words(save), None)?);
+            }
+        }
+        if !node.native.is_empty() {
+            self.native(&command::run(Some(&lab.node), &command::words("nft list ruleset"), None)?);
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, name: String, hit: u64, asked: u64) {
+        let hits = self.0.entry(name).or_default();
+        hits.hit += hit;
+        hits.missed += asked.saturating_sub(hit);
+    }
+
+    fn rules(&mut self, text: &str) {
+        let mut asked = None;
+        for line in text.lines() {
+            let Some((packets, rule)) = line.strip_prefix('[').and_then(|rest| rest.split_once("] ")) else { continue };
+            let packets = packets.split(':').next().and_then(|count| count.parse().ok()).unwrap_or(0);
+            if rule.ends_with("--comment asked") {
+                asked = Some(packets);
+                continue;
+            }
+            let Some(asked) = asked.take() else { continue };
+            let words: Vec<&str> = rule.split(' ').collect();
+            for pair in words.windows(2) {
+                let [first, second] = pair else { continue };
+                match *first {
+                    "-m" | "-j" if !second.starts_with('U') => {
+                        self.count(format!("iptables {first} {second}"), packets, asked)
+                    }
+                    "-j" => self.count("iptables jump".to_owned(), packets, asked),
+                    "-s" | "-d" | "-i" | "-o" | "-p" | "-f" | "-g" => {
+                        self.count(format!("iptables {first}"), packets, asked);
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    fn native(&mut self, text: &str) {
+        for line in text.lines() {
+            let Some(rest) = line.trim().strip_prefix("counter packets ") else { continue };
+            let Some((asks, acts)) = rest.split_once(" counter packets ") else { continue };
+            let number = |text: &str| text.split(' ').next().and_then(|count| count.parse::<u64>().ok()).unwrap_or(0);
+            let (asked, hit) = (number(asks), number(acts));
+            // Behind `N bytes M`.
+            for (text, is_match) in [(asks, true), (acts, false)] {
+                let words: Vec<&str> = text.split(' ').skip(3).collect();
+                for name in names(&words, is_match) {
+                    self.count(format!("nft {name}"), hit, asked);
+                }
+            }
+        }
+    }
+
+    /// What was met too rarely.
+    pub fn missing(&self) -> Vec<String> {
+        let seldom = self.0.iter().filter(|(name, hits)| {
+            let one_way = ONE_WAY.iter().any(|(known, _)| name.starts_with(known));
+            let always = name.contains(" -j ") || name.contains("jump") || name.contains("-g");
+            !one_way && (hits.hit < FLOOR || (hits.missed < FLOOR && !always))
+        });
+        seldom.map(|(name, hits)| format!("{name}: {} hit, {} missed", hits.hit, hits.missed)).collect()
+    }
+
+    pub(super) fn add(&mut self, other: Self) {
+        for (name, hits) in other.0 {
+            let sum = self.0.entry(name).or_default();
+            sum.hit += hits.hit;
+            sum.missed += hits.missed;
+        }
+    }
+}
+
+/// What a rule of nftables asks, or does.
+fn names(words: &[&str], is_match: bool) -> Vec<String> {
+    const KEYS: [&str; 12] = ["ip", "ip6", "tcp", "udp", "sctp", "icmp", "icmpv6", "th", "meta", "ct", "ether", "fib"];
+    let mut names = Vec::new();
+    for (place, word) in words.iter().enumerate() {
+        let next = words.get(place + 1).copied().unwrap_or_default();
+        let is_value =
+            place > 0 && matches!(words.get(place - 1), Some(&("{" | "." | "," | ":" | "l4proto" | "!=" | "protocol")));
+        if KEYS.contains(word) && !is_value && !next.is_empty() && !next.starts_with(['}', ',', ':']) {
+            names.push(format!("{word} {next}"));
+        } else if word.starts_with('@') && word.contains(',') {
+            names.push("raw payload".to_owned());
+        } else if matches!(*word, "iifname" | "oifname" | "exthdr" | "vmap" | "numgen") || word.starts_with('@') {
+            names.push((*word).split(',').next().unwrap_or_default().to_owned());
+        } else if !is_match && place == 0 {
+            names.push((*word).to_owned());
+        }
+    }
+    names
+}
+
+/// A table.
+impl fmt::Display for Coverage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{:<36} {:>9} {:>9}", "met", "hit", "missed")?;
+        for (name, hits) in &self.0 {
+            let why = ONE_WAY.iter().find(|(known, _)| name.starts_with(known)).map_or("", |(_, why)| why);
+            writeln!(f, "{name:<36} {:>9} {:>9}  {why}", hits.hit, hits.missed)?;
+        }
+        for (name, why) in NOT_HERE {
+            writeln!(f, "{name:<36} not here: {why}")?;
+        }
+        Ok(())
+    }
+}
