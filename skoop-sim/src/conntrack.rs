@@ -22,11 +22,11 @@ use skoop_model::{ConntrackTable, IfIndex, MacAddr, Mark};
 pub(crate) use nat::{Manip, of_direction};
 pub(crate) use tcp::Tcp;
 pub(crate) use track::Tracked;
-pub(crate) use tuple::{Tuple, Zone};
+pub(crate) use tuple::{Tuple, TupleKey, Zone};
 pub(crate) use unique::NatRange;
 
 use crate::Tri;
-use crate::netfilter::{Frame, RuleDoubt, RuleId};
+use crate::netfilter::{Frame, RecentMemory, RuleDoubt, RuleId};
 use flows::Flows;
 use known::Known;
 use sctp::SctpState;
@@ -40,6 +40,8 @@ pub struct Conntrack {
     shared: Option<Arc<Shared>>,
     flows: Flows,
     answers: Vec<(Doubt, bool)>,
+    /// What rules with the match `recent` did.
+    recent: RecentMemory,
 }
 
 /// What all walks in a namespace share.
@@ -67,6 +69,11 @@ impl Conntrack {
     pub(crate) fn on_place(&self) -> String {
         let shared = self.shared.as_ref().filter(|shared| !shared.place.is_empty());
         shared.map(|shared| format!(" on {}", shared.place)).unwrap_or_default()
+    }
+
+    /// What rules with the match `recent` did in this walk.
+    pub(crate) fn recent(&self) -> &RecentMemory {
+        &self.recent
     }
 
     pub(crate) fn connection(&self, id: usize) -> Option<&Connection> {

@@ -19,8 +19,8 @@ pub use fib::{Fib, Flow, Found, Lookup, Miss, SourceCheck, Tried};
 pub use fork::{Choice, ForkKind, Forks, Way, explore};
 pub use namespace::Namespace;
 pub use netfilter::{
-    BridgePoint, DeviceHook, DevicePoint, Hook, HookPoint, HookResult, Netfilter, NetfilterEnv, NfBlocker, NfEvent,
-    NfEventKind, NfVerdict, RejectWith, ReversePath, RuleRef, RuleSource,
+    BridgePoint, DeviceHook, DevicePoint, Extension, ExtensionKind, Hook, HookPoint, HookResult, Netfilter,
+    NetfilterEnv, NfBlocker, NfEvent, NfEventKind, NfVerdict, RejectWith, ReversePath, RuleRef, RuleSource, extensions,
 };
 pub use sockets::{Lacks, Near, Receiver, receiver};
 pub use stack::{

@@ -17,6 +17,7 @@
 mod args;
 mod common;
 mod compile;
+mod extensions;
 mod hooks;
 mod image;
 mod index;
@@ -41,8 +42,10 @@ use std::sync::Arc;
 
 use skoop_model::{Family, IfIndex, Link, MacAddr, NetfilterDumps, Packet, Port, RouteKind, Unseen};
 
+pub use extensions::{Extension, ExtensionKind, extensions};
 pub use result::{HookResult, NfBlocker, NfEvent, NfEventKind, NfVerdict, RejectWith, RuleRef, RuleSource};
 
+pub(crate) use matches::RecentMemory;
 pub(crate) use run::RuleDoubt;
 pub(crate) use table::RuleId;
 pub(crate) use traverse::Frame;

@@ -1,3 +1,5 @@
+mod reverse;
+
 use std::net::IpAddr;
 
 use skoop_model::{

@@ -11,7 +11,7 @@ use skoop_model::{Backend, Family, NetfilterDumps, Unseen};
 use super::Hook;
 use super::common::DevicePattern;
 use super::ipset::Sets;
-use super::matches::Match;
+use super::matches::{Known, Match};
 use super::native::{self, NativeChain};
 use super::order::Order;
 use super::parse::{Line, LineKind, lines};
@@ -28,6 +28,8 @@ pub(crate) struct Compiled {
     /// Native base chains that may change a packet's fate.
     pub natives: Vec<NativeChain>,
     pub sets: Sets,
+    /// What single matches ask of the dumps.
+    pub known: Known,
     /// Rules that were not seen, by family as in [`Family::ALL`].
     pub unseen: [Vec<Unseen>; 2],
     pub problems: Vec<Unseen>,
@@ -73,6 +75,7 @@ impl Compiled {
         compiled.natives = native.chains;
         compiled.note(Notes { unseen: native.unseen, ..Notes::default() }, &Family::ALL);
         compiled.sets = Sets::read(&dumps.ipset, &mut compiled.problems);
+        compiled.known = Known::read(dumps);
         let owners = dumps.hooks.get().map(Vec::as_slice).unwrap_or_default();
         let nat = Family::ALL.map(|family| compiled.has_nat(family));
         compiled.order = Order::of(&compiled.tables, owners, nat);

@@ -180,11 +180,12 @@ impl Seen {
 
     /// Whether it lies between two numbers, both included.
     pub(crate) fn within(self, first: u128, last: u128) -> Tri {
-        let (least, most) = (self.value, self.value | (Self::all(self.width) & !self.known));
-        if least >= first && most <= last {
+        let smallest = self.value;
+        let greatest = self.value | (Self::all(self.width) & !self.known);
+        if smallest >= first && greatest <= last {
             return Tri::Yes;
         }
-        let outside = most < first || least > last || (first == last && (first ^ self.value) & self.known != 0);
+        let outside = greatest < first || smallest > last || (first == last && (first ^ self.value) & self.known != 0);
         if outside { Tri::No } else { Tri::Maybe }
     }
 }

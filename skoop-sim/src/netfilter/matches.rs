@@ -4,27 +4,58 @@
 //! one, and one with an option that its file does not know, is [`Match::Opaque`] too. Such a rule matches "maybe".
 
 mod addrtype;
+mod ah;
+mod bpf;
+mod cgroup;
+mod cluster;
+mod connbytes;
+mod connlabel;
 mod connmark;
 mod conntrack;
+mod dccp;
 mod devgroup;
 mod dscp;
 mod ecn;
+mod esp;
+mod eui64;
+mod frag;
+mod fragment;
+mod hbh;
+mod helper;
 mod icmp;
+mod icmp_names;
+mod ipcomp;
 mod iprange;
+mod ipv6header;
+mod ipvs;
+mod known;
+mod l2tp;
 mod length;
 mod mac;
 mod mark;
+mod mh;
 mod multiport;
 mod nothing;
 mod owner;
 mod physdev;
 mod pkttype;
+mod policy;
+mod recent;
+mod rpfilter;
+mod rt;
 mod sctp;
 mod set;
+mod shared;
+mod socket;
+mod srh;
 mod statistic;
+mod string;
 mod tcp;
+mod tcpmss;
+mod time;
 mod tos;
 mod ttl;
+mod u32;
 mod udp;
 
 use super::args::Args;
@@ -32,6 +63,9 @@ use super::run::Run;
 use crate::Tri;
 
 pub(crate) use dscp::class as dscp_class;
+pub(crate) use icmp_names::icmp_named;
+pub(crate) use known::Known;
+pub(crate) use recent::Memory as RecentMemory;
 pub(crate) use tcp::dports_only as tcp_dports_only;
 pub(crate) use udp::dports_only as udp_dports_only;
 
@@ -42,6 +76,11 @@ pub(crate) trait Matcher: Sized {
 
     /// Whether the packet matches.
     fn eval(&self, run: &Run<'_>) -> Tri;
+
+    /// Why the answer may be "maybe"; none if it says no more than that something is not known.
+    fn doubt(&self) -> Option<String> {
+        None
+    }
 }
 
 macro_rules! registry {
@@ -58,7 +97,6 @@ macro_rules! registry {
         }
 
         /// Names of all matches that are judged.
-        #[cfg(test)]
         pub(crate) const JUDGED: &[&str] = &[$($($name),+),*];
 
         impl Match {
@@ -79,6 +117,13 @@ macro_rules! registry {
                 }
             }
 
+            fn own_doubt(&self) -> Option<String> {
+                match self {
+                    $(Self::$variant(matcher) => matcher.doubt(),)*
+                    Self::Opaque(reason) => Some(reason.to_string()),
+                }
+            }
+
             /// Name of the match, by which reasons name it.
             pub(crate) fn name(&self) -> &'static str {
                 match self {
@@ -92,69 +137,112 @@ macro_rules! registry {
 
 registry! {
     Addrtype = addrtype::Addrtype: "addrtype";
+    Ah = ah::Ah: "ah";
+    Bpf = bpf::Bpf: "bpf";
+    Cgroup = cgroup::Cgroup: "cgroup";
+    Cluster = cluster::Cluster: "cluster";
+    Connbytes = connbytes::Connbytes: "connbytes";
+    Connlabel = connlabel::Connlabel: "connlabel";
     Connmark = connmark::Connmark: "connmark";
     Conntrack = conntrack::Conntrack: "conntrack" | "state";
+    Dccp = dccp::Dccp: "dccp";
     Devgroup = devgroup::Devgroup: "devgroup";
     Dscp = dscp::Dscp: "dscp";
+    Dst = hbh::Dst: "dst";
     Ecn = ecn::Ecn: "ecn";
+    Esp = esp::Esp: "esp";
+    Eui64 = eui64::Eui64: "eui64";
+    Frag = frag::Frag: "frag";
+    Fragment = fragment::Fragment: "-f";
+    Hbh = hbh::Hbh: "hbh";
+    Helper = helper::Helper: "helper";
     Icmp = icmp::Icmp: "icmp" | "icmp6" | "icmpv6" | "ipv6-icmp";
+    Ipcomp = ipcomp::Ipcomp: "ipcomp";
     Iprange = iprange::Iprange: "iprange";
+    Ipv6header = ipv6header::Ipv6header: "ipv6header";
+    Ipvs = ipvs::Ipvs: "ipvs";
+    L2tp = l2tp::L2tp: "l2tp";
     Length = length::Length: "length";
     Mac = mac::Mac: "mac";
     Mark = mark::Mark: "mark";
+    Mh = mh::Mh: "mh";
     Multiport = multiport::Multiport: "multiport";
+    NotFragment = fragment::NotFragment: "! -f";
     Nothing = nothing::Nothing: "comment" | "nfacct";
     Owner = owner::Owner: "owner";
     Physdev = physdev::Physdev: "physdev";
     Pkttype = pkttype::Pkttype: "pkttype";
+    Policy = policy::Policy: "policy";
+    Recent = recent::Recent: "recent";
+    Rpfilter = rpfilter::Rpfilter: "rpfilter";
+    Rt = rt::Rt: "rt";
     Sctp = sctp::Sctp: "sctp";
     Set = set::Set: "set";
+    Socket = socket::Socket: "socket";
+    Srh = srh::Srh: "srh";
     Statistic = statistic::Statistic: "statistic";
     Tcp = tcp::Tcp: "tcp";
+    Tcpmss = tcpmss::Tcpmss: "tcpmss";
+    Text = string::Text: "string";
+    Time = time::Time: "time";
     Tos = tos::Tos: "tos";
     Ttl = ttl::Ttl: "ttl" | "hl";
+    U32 = u32::U32: "u32";
     Udp = udp::Udp: "udp" | "udplite";
 }
 
 /// Matches that are known and cannot be judged, with the reason.
-const UNJUDGED: &[(&str, &str)] = &[
-    ("ah", "the header's SPI is not modelled"),
-    ("bpf", "the program is not run"),
-    ("cgroup", "the control group of the sender is not known"),
-    ("cluster", "the hash over the flow is not modelled"),
-    ("connbytes", "what the flow carried so far is not known"),
-    ("connlabel", "labels of flows are not modelled"),
-    ("connlimit", "how many flows there are is not known"),
+pub(crate) const UNJUDGED: &[(&str, &str)] = &[
+    ("connlimit", "which flows the match has counted is not known; it begins to count when the rule is added"),
     ("cpu", "the CPU that handles the packet is not known"),
-    ("dccp", "DCCP headers are not modelled"),
-    ("dst", "extension headers are not modelled"),
-    ("esp", "the header's SPI is not modelled"),
-    ("eui64", "the source MAC address is not compared"),
-    ("frag", "fragments are not modelled"),
     ("hashlimit", "it depends on how much came before"),
-    ("hbh", "extension headers are not modelled"),
-    ("helper", "connection tracking helpers are not modelled"),
-    ("ipcomp", "IPComp headers are not modelled"),
-    ("ipv6header", "extension headers are not modelled"),
-    ("ipvs", "IPVS connections are not modelled"),
-    ("l2tp", "L2TP headers are not modelled"),
     ("limit", "it depends on how much came before"),
-    ("mh", "mobility headers are not modelled"),
-    ("osf", "the fingerprint of the sender is not known"),
-    ("policy", "IPsec policies are not collected"),
+    (
+        "osf",
+        "the fingerprint of the sender's system is not in the packet alone, nor is the list of fingerprints collected",
+    ),
     ("quota", "it depends on how much came before"),
     ("rateest", "it depends on how much came before"),
-    ("realm", "routing realms are not modelled"),
-    ("recent", "the list of recent addresses is not collected"),
-    ("rpfilter", "the reverse path is not looked up from rules"),
-    ("rt", "extension headers are not modelled"),
-    ("socket", "sockets are not looked up from rules"),
-    ("srh", "extension headers are not modelled"),
-    ("string", "the payload is not modelled"),
-    ("tcpmss", "TCP options are not modelled"),
-    ("time", "the time of the packet is not known"),
-    ("u32", "raw headers are not modelled"),
+    ("realm", "routing realms are not collected"),
 ];
+
+/// What a match that is judged needs to know, where that may be missing: without it the answer is "maybe".
+const CAVEATS: &[(&str, &str)] = &[
+    ("-f", "whether fragments were put together before the rule"),
+    ("ah", "the SPI of the packet"),
+    ("bpf", "the bytes that the program reads; programs of `--object-pinned` are not collected"),
+    ("cgroup", "the control group of a local sender"),
+    ("connbytes", "counters of a flow that was there before"),
+    ("connlabel", "names of labels in place of numbers"),
+    ("conntrack", "`--ctexpire`"),
+    ("dccp", "`--dccp-option`"),
+    ("esp", "the SPI of the packet"),
+    ("eui64", "the source MAC address"),
+    ("frag", "the fragment header"),
+    ("helper", "the helper of the flow that foretold this one"),
+    ("ipcomp", "the CPI of the packet"),
+    ("ipvs", "whether there are virtual services; packets that IPVS may handle"),
+    ("l2tp", "the header of L2TP"),
+    ("mac", "the source MAC address"),
+    ("nfacct", "counters without quota are taken for granted"),
+    ("owner", "the sender of a local packet"),
+    ("policy", "IPsec policies, for `--dir out`"),
+    ("recent", "the list, and for `--seconds` the time: the lists hold jiffies"),
+    ("rpfilter", "routes and rules"),
+    ("sctp", "the chunks of the packet"),
+    ("set", "the set; counters of entries; MAC addresses"),
+    ("socket", "connected sockets of TCP; which sockets are transparent"),
+    ("string", "what the packet carries"),
+    ("tcp", "the options of the packet, for `--tcp-option`"),
+    ("tcpmss", "the options of the packet"),
+    ("time", "when the packet comes"),
+    ("u32", "the bytes that are read"),
+];
+
+/// What a match that is judged needs to know, where that may be missing.
+pub(crate) fn caveat(name: &str) -> Option<&'static str> {
+    CAVEATS.iter().find(|(known, _)| *known == name).map(|(_, caveat)| *caveat)
+}
 
 impl Match {
     fn unjudged(name: &str) -> Self {
@@ -162,31 +250,43 @@ impl Match {
         Self::Opaque(format!("match `{name}`: {}", reason.unwrap_or("it is not known to the simulator")).into())
     }
 
+    /// `-f`, or `! -f`.
+    pub(crate) fn fragment(negated: bool) -> Self {
+        if negated { Self::NotFragment(fragment::NotFragment) } else { Self::Fragment(fragment::Fragment) }
+    }
+
     /// Why the match may answer "maybe".
     pub(crate) fn doubt(&self) -> String {
-        match self {
-            Self::Opaque(reason) => reason.to_string(),
-            Self::Owner(_) => "match `owner`: the sending process is not known".to_owned(),
-            Self::Set(set) => {
-                format!("match `set`: set `{}` was not seen, or is of a type that is not modelled", set.name())
-            }
-            other => format!("match `{}`: what it asks for is not known", other.name()),
-        }
+        self.own_doubt().unwrap_or_else(|| format!("match `{}`: what it asks for is not known", self.name()))
     }
 
     /// Whether the answer may hang on something that a target of the same table can change: mark, TOS, TTL, tracking.
     pub(crate) fn reads_changes(&self) -> bool {
-        matches!(
-            self,
-            Self::Connmark(_)
-                | Self::Conntrack(_)
-                | Self::Dscp(_)
-                | Self::Ecn(_)
-                | Self::Mark(_)
-                | Self::Opaque(_)
-                | Self::Tos(_)
-                | Self::Ttl(_)
-        )
+        match self {
+            Self::Tcp(tcp) => tcp.reads_options(),
+            Self::Rpfilter(rpfilter) => rpfilter.reads_mark(),
+            _ => matches!(
+                self,
+                Self::Bpf(_)
+                    | Self::Cluster(_)
+                    | Self::Connbytes(_)
+                    | Self::Connlabel(_)
+                    | Self::Connmark(_)
+                    | Self::Conntrack(_)
+                    | Self::Dscp(_)
+                    | Self::Ecn(_)
+                    | Self::Helper(_)
+                    | Self::Mark(_)
+                    | Self::Opaque(_)
+                    | Self::Recent(_)
+                    | Self::Socket(_)
+                    | Self::Tcpmss(_)
+                    | Self::Text(_)
+                    | Self::Tos(_)
+                    | Self::Ttl(_)
+                    | Self::U32(_)
+            ),
+        }
     }
 
     /// Probability with which the match says yes, if it is up to chance.

@@ -60,7 +60,6 @@ macro_rules! registry {
         }
 
         /// Names of all targets that are modelled.
-        #[cfg(test)]
         pub(crate) const MODELLED: &[&str] = &[$($($name),+),*];
 
         impl Target {
@@ -102,7 +101,7 @@ registry! {
 }
 
 /// Targets that are known and not modelled, whether they end the base chain, and the reason.
-const UNMODELLED: &[(&str, bool, &str)] = &[
+pub(crate) const UNMODELLED: &[(&str, bool, &str)] = &[
     ("CLUSTERIP", true, "the hash over the flow is not modelled"),
     ("DNPT", false, "prefix translation is not modelled"),
     ("ECN", false, "the ECN bits of TCP are not modelled"),

@@ -180,20 +180,18 @@ fn chance_chooses_an_endpoint() {
 /// The same unknown rule met twice by one packet is asked once, and names itself and the reason.
 #[test]
 fn an_unknown_rule_is_asked_once_and_named() {
-    let rules = nft_v4(table(
-        "filter",
-        &[":A - [0:0]", "-A FORWARD -j A", "-A FORWARD -j A", "-A A -m u32 --u32 \"0=1\" -j DROP"],
-    ));
+    let rules =
+        nft_v4(table("filter", &[":A - [0:0]", "-A FORWARD -j A", "-A FORWARD -j A", "-A A -m cpu --cpu 1 -j DROP"]));
     let mut forks = Forks::first();
     let mut walk = Walk::new(rules.clone());
     walk.conntrack = crate::Conntrack::of("node-1 host");
     let result = walk.hooks(&FORWARDED, &mut web(), &mut forks);
     assert_eq!((result.blockers.len(), forks.choices().len()), (1, 1));
     let label = &forks.choices().first().expect("a choice").label;
-    let rule = "-A A -m u32 --u32 \"0=1\" -j DROP (iptables-nft, table filter, line 8)";
+    let rule = "-A A -m cpu --cpu 1 -j DROP (iptables-nft, table filter, line 8)";
     assert_eq!(*label, format!("whether `{rule}` matches on node-1 host: yes"));
     let problem = rules.problems().first().expect("a problem");
-    assert_eq!(problem.why, "match `u32`: raw headers are not modelled");
+    assert_eq!(problem.why, "match `cpu`: the CPU that handles the packet is not known");
     assert_eq!(problem.what, "rules of iptables-nft for IPv4, table filter: 1 rule(s), first in line 8");
 }
 
@@ -205,7 +203,7 @@ fn harmless_chains_ask_nothing() {
         &[
             ":LOGS - [0:0]",
             ":DEEP - [0:0]",
-            "-A FORWARD -m u32 --u32 \"0=1\" -j LOGS",
+            "-A FORWARD -m cpu --cpu 1 -j LOGS",
             "-A FORWARD -m recent --name x --set",
             "-A LOGS -m limit --limit 1/s -j DEEP",
             "-A LOGS -j RETURN",

@@ -152,7 +152,7 @@ impl<'w, 't> Reader<'w, 't> {
     fn common_option(&mut self, option: &Word<'t>, negated: bool, rest: &'w [Word<'t>]) -> Option<()> {
         let common = &mut self.common;
         if matches!(option.text.as_ref(), "-f" | "--fragment") {
-            common.fragment = !negated;
+            self.matches.push(Match::fragment(negated));
             self.words = rest;
             return Some(());
         }

@@ -115,12 +115,11 @@ impl Image {
     fn ipv6(&mut self, packet: &Packet, details: &Details, src: [u8; 16], dst: [u8; 16]) {
         self.put(&[0x60 | (packet.tos >> 4)]);
         let label = details.flow_label.map(u32::to_be_bytes);
-        match label {
-            Some([_, high, middle, low]) => self.put(&[(packet.tos << 4) | (high & 0x0f), middle, low]),
-            None => {
-                self.put_masked(packet.tos << 4, 0xf0);
-                self.put_unknown(2);
-            }
+        if let Some([_, high, middle, low]) = label {
+            self.put(&[(packet.tos << 4) | (high & 0x0f), middle, low]);
+        } else {
+            self.put_masked(packet.tos << 4, 0xf0);
+            self.put_unknown(2);
         }
         self.put_u16(Some(u16::try_from(packet.length_bytes.saturating_sub(40)).unwrap_or(u16::MAX)));
         let mut headers: Vec<(u8, &[u8])> = Vec::new();
@@ -190,24 +189,21 @@ impl Image {
     }
 
     fn tcp_rest(&mut self, flags: u8, details: &Details) {
-        match &details.tcp_options {
-            Some(Bytes(options)) => {
-                let words = options.len().div_ceil(4).min(10);
-                self.put(&[u8::try_from(5 + words).unwrap_or(15) << 4, flags]);
-                self.put_u16(details.window);
-                self.put_unknown(4);
-                let options = options.get(..words * 4).unwrap_or(options);
-                self.put(options);
-                self.put(&vec![0; words * 4 - options.len()]);
-            }
-            None => {
-                self.put_unknown(1);
-                self.put(&[flags]);
-                self.put_u16(details.window);
-                self.put_unknown(4);
-                self.inner_unknown = true;
-            }
-        }
+        let Some(Bytes(options)) = &details.tcp_options else {
+            self.put_unknown(1);
+            self.put(&[flags]);
+            self.put_u16(details.window);
+            self.put_unknown(4);
+            self.inner_unknown = true;
+            return;
+        };
+        let words = options.len().div_ceil(4).min(10);
+        self.put(&[u8::try_from(5 + words).unwrap_or(15) << 4, flags]);
+        self.put_u16(details.window);
+        self.put_unknown(4);
+        let options = options.get(..words * 4).unwrap_or(options);
+        self.put(options);
+        self.put(&vec![0; words * 4 - options.len()]);
     }
 
     fn other_header(&mut self, protocol: Protocol, details: &Details) {

@@ -1,134 +1,149 @@
-//! Types and elements of sets.
+//! Elements of sets.
 
 use std::net::IpAddr;
 
-use skoop_model::{Family, Protocol};
+use skoop_model::{Family, MacAddr, Protocol};
 
-use super::width;
+use super::layout::{Dimension, Layout};
+use super::mac_number;
+use crate::netfilter::args::number;
 use crate::netfilter::common::bits;
+use crate::netfilter::matches::icmp_named;
 
-/// What one dimension of an element holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Dimension {
-    Address,
-    Prefix,
-    /// Protocol and port.
-    Port,
-    /// Port of `bitmap:port`, of any protocol.
-    BarePort,
-    Mark,
-}
+/// An element written as ranges may stand for so many.
+const MAX_PIECES: usize = 1 << 16;
 
-/// Shape of a set's elements.
-#[derive(Debug)]
-pub(super) struct Layout {
-    /// None for sets without addresses.
-    pub family: Option<Family>,
-    dimensions: Vec<Dimension>,
-    /// `netmask` of `hash:ip`.
-    netmask: Option<u8>,
-}
-
-/// An element: a number in each dimension, cut to its length in bits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// A number in each dimension, with its length in bits where it is a prefix.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub(super) struct Key {
     pub lengths: [u8; 3],
-    values: [u128; 3],
+    pub values: [u128; 3],
 }
+
+/// What may follow an element.
+#[derive(Debug, Default)]
+pub(super) struct ElementOptions {
+    pub nomatch: bool,
+    /// The device name of the element is the beginning of one.
+    pub wildcard: bool,
+}
+
+impl ElementOptions {
+    /// Reads them; none if one is not known.
+    pub(super) fn read<'t>(mut words: impl Iterator<Item = &'t str>) -> Option<Self> {
+        let mut options = Self::default();
+        while let Some(word) = words.next() {
+            match word {
+                "nomatch" => options.nomatch = true,
+                "wildcard" => options.wildcard = true,
+                "timeout" | "packets" | "bytes" | "comment" | "skbmark" | "skbprio" | "skbqueue" | "before"
+                | "after" => {
+                    words.next()?;
+                }
+                "-exist" | "-!" => {}
+                _ => return None,
+            }
+        }
+        Some(options)
+    }
+}
+
+/// A value with its prefix length.
+type Piece = (u128, u8);
 
 impl Layout {
-    /// The layout of a type with its options; none if it is not modelled: MAC addresses and devices are not.
-    pub(super) fn parse<'t>(kind: &str, options: impl Iterator<Item = &'t str>) -> Option<Self> {
-        let (method, names) = kind.split_once(':')?;
-        let dimension = |name| match (method, name) {
-            ("hash" | "bitmap", "ip") => Some(Dimension::Address),
-            ("hash", "net") => Some(Dimension::Prefix),
-            ("hash", "port") => Some(Dimension::Port),
-            ("bitmap", "port") => Some(Dimension::BarePort),
-            ("hash", "mark") => Some(Dimension::Mark),
-            _ => None,
-        };
-        let dimensions = names.split(',').map(dimension).collect::<Option<Vec<_>>>().filter(|all| all.len() <= 3)?;
-        let mut layout = Self { family: Some(Family::V4), dimensions, netmask: None };
-        let mut options = options;
-        while let Some(option) = options.next() {
-            match option {
-                "family" => {
-                    layout.family = Some(match options.next()? {
-                        "inet" => Family::V4,
-                        "inet6" => Family::V6,
-                        _ => return None,
-                    });
-                }
-                "netmask" => layout.netmask = Some(options.next()?.parse().ok()?),
-                "bitmask" | "markmask" => return None,
-                _ => {}
-            }
-        }
-        if layout.dimensions == [Dimension::BarePort] {
-            layout.family = None;
-        }
-        Some(layout)
-    }
-
-    pub(super) fn dimensions(&self) -> &[Dimension] {
-        &self.dimensions
-    }
-
-    /// The key under which a packet with these values stands, if the set holds it with these lengths.
-    pub(super) fn key(&self, values: [u128; 3], lengths: [u8; 3]) -> Key {
-        let mut key = Key { lengths, values };
-        for ((value, length), dimension) in key.values.iter_mut().zip(lengths).zip(&self.dimensions) {
-            if matches!(dimension, Dimension::Address | Dimension::Prefix) {
-                *value = cut(*value, length, width(self.family));
-            }
-        }
-        key
-    }
-
-    /// Reads `10.0.0.0/24,tcp:80`.
-    pub(super) fn element(&self, text: &str) -> Option<Key> {
-        let mut key = Key { lengths: [0; 3], values: [0; 3] };
+    /// Reads `10.0.0.0/24,tcp:80`. Ranges give several keys.
+    pub(super) fn element(&self, text: &str, mut add: impl FnMut(Key)) -> Option<()> {
         let mut parts = text.split(',');
-        for ((value, length), dimension) in key.values.iter_mut().zip(&mut key.lengths).zip(&self.dimensions) {
-            let part = parts.next()?;
-            (*value, *length) = match dimension {
-                Dimension::Address | Dimension::Prefix => self.prefix(part)?,
-                Dimension::Port => (port(part)?, 0),
-                Dimension::BarePort => (part.parse::<u16>().ok()?.into(), 0),
-                Dimension::Mark => (crate::netfilter::args::number(part)?.into(), 0),
-            };
+        let mut all: Vec<Vec<Piece>> = Vec::new();
+        let mut count = 1_usize;
+        for dimension in &self.dimensions {
+            let pieces = self.pieces(*dimension, parts.next()?)?;
+            count = count.checked_mul(pieces.len()).filter(|count| *count <= MAX_PIECES)?;
+            all.push(pieces);
         }
-        parts.next().is_none().then_some(key)
+        if parts.next().is_some() {
+            return None;
+        }
+        for mut number in 0..count {
+            let mut key = Key::default();
+            for ((value, length), pieces) in key.values.iter_mut().zip(&mut key.lengths).zip(&all) {
+                (*value, *length) = *pieces.get(number % pieces.len())?;
+                number /= pieces.len();
+            }
+            add(key);
+        }
+        Some(())
     }
 
-    fn prefix(&self, text: &str) -> Option<(u128, u8)> {
-        let width = width(self.family);
-        let (address, length) = match text.split_once('/') {
-            Some((address, length)) => (address, length.parse().ok().filter(|length| *length <= width)?),
-            None => (text, self.netmask.unwrap_or(width)),
+    fn pieces(&self, dimension: Dimension, text: &str) -> Option<Vec<Piece>> {
+        match dimension {
+            Dimension::Address | Dimension::Prefix => self.addresses(text),
+            Dimension::Port => ports(text, self.family?),
+            Dimension::BarePort => {
+                let (first, last) = text.split_once('-').unwrap_or((text, text));
+                Some((first.parse::<u16>().ok()?..=last.parse().ok()?).map(|port| (port.into(), 0)).collect())
+            }
+            Dimension::Mark => Some(vec![((number(text)? & self.mark_mask).into(), 0)]),
+            Dimension::Mac => Some(vec![(mac_number(text.parse::<MacAddr>().ok()?), 0)]),
+        }
+    }
+
+    /// An address, a prefix, or a range, which is cut into prefixes.
+    pub(super) fn addresses(&self, text: &str) -> Option<Vec<Piece>> {
+        let width = self.width();
+        let address = |text: &str| {
+            let address: IpAddr = text.parse().ok()?;
+            (Some(Family::of(address)) == self.family).then(|| bits(address))
         };
-        let address: IpAddr = address.parse().ok()?;
-        (Some(Family::of(address)) == self.family).then(|| (cut(bits(address), length, width), length))
+        if let Some((first, last)) = text.split_once('-') {
+            return ranges(address(first)?, address(last)?, width);
+        }
+        let (start, length) = match text.split_once('/') {
+            Some((start, length)) => (start, length.parse().ok().filter(|length| *length <= width)?),
+            None => (text, width),
+        };
+        Some(vec![(address(start)? & self.prefix_mask(length) & self.mask, length)])
     }
 }
 
-/// `tcp:80`, `icmp:8/0`, `vrrp:0`; a bare number is TCP.
-fn port(text: &str) -> Option<u128> {
+/// The prefixes that make up a range (`ip_set_range_to_cidr`, `net/netfilter/ipset/pfxlen.c`).
+fn ranges(first: u128, last: u128, width: u8) -> Option<Vec<Piece>> {
+    let (mut next, last) = (first.min(last), first.max(last));
+    let mut pieces = Vec::new();
+    loop {
+        let mut host = next.trailing_zeros().min(u32::from(width));
+        while host > 0 && u128::MAX.checked_shl(host).map_or(u128::MAX, |mask| !mask) > last - next {
+            host -= 1;
+        }
+        pieces.push((next, width - u8::try_from(host).ok()?));
+        let end = next + u128::MAX.checked_shl(host).map_or(u128::MAX, |mask| !mask);
+        if end >= last {
+            return Some(pieces);
+        }
+        next = end + 1;
+    }
+}
+
+/// `tcp:80`, `tcp:80-90`, `icmp:8/0`, `icmp:echo-request`, `vrrp:0`; a bare number is TCP.
+fn ports(text: &str, family: Family) -> Option<Vec<Piece>> {
     let (protocol, port) = text.split_once(':').unwrap_or(("tcp", text));
-    let number = match port.split_once('/') {
-        Some((kind, code)) => u16::from_be_bytes([kind.parse().ok()?, code.parse().ok()?]),
-        None => port.parse().ok()?,
-    };
-    Some(port_value(protocol.parse().ok()?, number))
+    let protocol: Protocol = protocol.parse().ok()?;
+    if let Some((kind, code)) = port.split_once('/') {
+        let number = u16::from_be_bytes([kind.parse().ok()?, code.parse().ok()?]);
+        return Some(vec![(port_value(protocol, number), 0)]);
+    }
+    if protocol.is_icmp()
+        && let Some((kind, (code, _))) = icmp_named(port, family)
+    {
+        return Some(vec![(port_value(protocol, u16::from_be_bytes([kind, code])), 0)]);
+    }
+    let (first, last) = port.split_once('-').unwrap_or((port, port));
+    let (first, last): (u16, u16) = (first.parse().ok()?, last.parse().ok()?);
+    Some((first.min(last)..=first.max(last)).map(|port| (port_value(protocol, port), 0)).collect())
 }
 
 /// Protocol and port as one number.
 pub(super) fn port_value(protocol: Protocol, port: u16) -> u128 {
     (u128::from(protocol.0) << 16) | u128::from(port)
-}
-
-fn cut(value: u128, length: u8, width: u8) -> u128 {
-    let host = u32::from(width.saturating_sub(length));
-    u128::MAX.checked_shl(host).map_or(0, |mask| value & mask)
 }

@@ -4,7 +4,7 @@ use skoop_model::{Family, Port, PortRange, Protocol};
 
 use super::Matcher;
 use crate::Tri;
-use crate::conntrack::{Connection, Direction, Info, Tracking, Tuple};
+use crate::conntrack::{Connection, Direction, Info, Tracking, Tuple, TupleKey};
 use crate::netfilter::args::{Arg, Args, ports};
 use crate::netfilter::common::{Net, bits};
 use crate::netfilter::run::Run;
@@ -69,6 +69,15 @@ impl Matcher for Conntrack {
             }
         }
         Some(parsed)
+    }
+
+    fn doubt(&self) -> Option<String> {
+        let expiry = self.tests.iter().any(|(test, _)| matches!(test, Test::Expiry));
+        Some(if expiry {
+            "match `conntrack`: how long the flow still has to live is not known".to_owned()
+        } else {
+            "match `conntrack`: what the table says of the flow is not known".to_owned()
+        })
     }
 
     fn eval(&self, run: &Run<'_>) -> Tri {
@@ -146,12 +155,20 @@ impl Test {
             Self::ReplySource(net) => address(net, reply.src),
             Self::ReplyDestination(net) => address(net, reply.dst),
             Self::OriginalSourcePort(range) => port(range, original.sport()),
-            Self::OriginalDestinationPort(range) => port(range, original.dport()),
+            Self::OriginalDestinationPort(range) => port(range, destination_port(original)),
             Self::ReplySourcePort(range) => port(range, reply.sport()),
-            Self::ReplyDestinationPort(range) => port(range, reply.dport()),
+            Self::ReplyDestinationPort(range) => port(range, destination_port(reply)),
             Self::Status(wanted) => status(connection, wanted),
             Self::Expiry => Tri::Maybe,
         }
+    }
+}
+
+/// `tuple->dst.u.all`: type and code stand for the port of ICMP.
+fn destination_port(tuple: &Tuple) -> Option<u16> {
+    match tuple.key {
+        TupleKey::Icmp { kind, code, .. } => Some(u16::from_be_bytes([kind, code])),
+        _ => tuple.dport(),
     }
 }
 

@@ -3,6 +3,7 @@
 use skoop_model::{Family, Transport};
 
 use super::Matcher;
+use super::icmp_names::{ALL, icmp_named};
 use crate::Tri;
 use crate::netfilter::args::{Args, byte};
 use crate::netfilter::run::Run;
@@ -13,29 +14,6 @@ pub(crate) struct Icmp {
     codes: (u8, u8),
     negated: bool,
 }
-
-/// Names that rule files use; `iptables-save` prints numbers (`libipt_icmp.c`, `libip6t_icmp6.c`).
-const NAMES: [(&str, Family, u8, (u8, u8)); 18] = [
-    ("echo-reply", Family::V4, 0, ALL),
-    ("pong", Family::V4, 0, ALL),
-    ("destination-unreachable", Family::V4, 3, ALL),
-    ("network-unreachable", Family::V4, 3, (0, 0)),
-    ("host-unreachable", Family::V4, 3, (1, 1)),
-    ("port-unreachable", Family::V4, 3, (3, 3)),
-    ("fragmentation-needed", Family::V4, 3, (4, 4)),
-    ("source-quench", Family::V4, 4, ALL),
-    ("redirect", Family::V4, 5, ALL),
-    ("echo-request", Family::V4, 8, ALL),
-    ("ping", Family::V4, 8, ALL),
-    ("time-exceeded", Family::V4, 11, ALL),
-    ("parameter-problem", Family::V4, 12, ALL),
-    ("destination-unreachable", Family::V6, 1, ALL),
-    ("packet-too-big", Family::V6, 2, ALL),
-    ("time-exceeded", Family::V6, 3, ALL),
-    ("echo-request", Family::V6, 128, ALL),
-    ("echo-reply", Family::V6, 129, ALL),
-];
-const ALL: (u8, u8) = (0, u8::MAX);
 
 /// The IPv4 match takes type 255 for any (`icmp_type_code_match`).
 const ANY: u8 = 255;
@@ -50,9 +28,9 @@ impl Matcher for Icmp {
             }
             parsed.negated = arg.negated;
             let text = arg.value()?;
-            let named = NAMES.iter().find(|(name, of, ..)| *name == text && *of == family);
+            let named = icmp_named(text, family);
             let (kind, codes) = match (named, text.split_once('/')) {
-                (Some((_, _, kind, codes)), _) => (*kind, *codes),
+                (Some(named), _) => named,
                 (None, None) if text == "any" => (ANY, ALL),
                 (None, None) => (byte(text)?, ALL),
                 (None, Some((kind, code))) => (byte(kind)?, (byte(code)?, byte(code)?)),
@@ -65,7 +43,7 @@ impl Matcher for Icmp {
 
     fn eval(&self, run: &Run<'_>) -> Tri {
         match run.packet.transport {
-            Transport::Icmp { kind, code, .. } => {
+            Transport::Icmp { kind, code, .. } if !run.packet.is_later_fragment() => {
                 let fits =
                     self.kind.is_none_or(|wanted| wanted == kind && (self.codes.0..=self.codes.1).contains(&code));
                 (fits != self.negated).into()

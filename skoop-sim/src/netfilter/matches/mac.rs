@@ -34,4 +34,8 @@ impl Matcher for Mac {
             (None, _) => Tri::Maybe,
         }
     }
+
+    fn doubt(&self) -> Option<String> {
+        Some("match `mac`: the source MAC address is not known".to_owned())
+    }
 }

@@ -41,6 +41,9 @@ impl Matcher for Multiport {
         let (Some(sport), Some(dport)) = (run.packet.sport(), run.packet.dport()) else {
             return Tri::No;
         };
+        if run.packet.is_later_fragment() {
+            return Tri::No;
+        }
         let holds = |port: Port| self.ports.iter().any(|range| range.contains(port));
         let fits = (self.side != Side::Destination && holds(sport)) || (self.side != Side::Source && holds(dport));
         (fits != self.negated).into()

@@ -38,21 +38,26 @@ impl Matcher for Physdev {
         Some(Self(Box::new(parsed)))
     }
 
-    /// Without a port each test fails, so that only inverted ones pass; the kernel's branch for packets that were never
-    /// bridged says the same.
+    /// `physdev_mt`. Without any port only inverted tests pass.
     fn eval(&self, run: &Run<'_>) -> Tri {
         let tests = &*self.0;
         let (input, output) = (run.at.in_port, run.at.out_port);
-        let named = |test: &Option<(DevicePattern, bool)>, port: Option<&Link>| {
-            test.as_ref()
-                .is_none_or(|(pattern, negated)| port.is_some_and(|port| pattern.matches(Some(&port.name))) != *negated)
+        let has = |test: Option<bool>, there: bool| test.is_none_or(|negated| there != negated);
+        let named =
+            |test: &Option<(DevicePattern, bool)>, port: Option<&Link>, absent: fn(bool) -> bool| match (test, port) {
+                (None, _) => true,
+                (Some((pattern, negated)), Some(port)) => pattern.matches(Some(&port.name)) != *negated,
+                (Some((_, negated)), None) => absent(*negated),
+            };
+        let ports = has(tests.is_bridged, output.is_some())
+            && has(tests.is_in, input.is_some())
+            && has(tests.is_out, output.is_some());
+        let by_name = if input.is_none() && output.is_none() {
+            named(&tests.input, None, |negated| negated) && named(&tests.output, None, |negated| negated)
+        } else {
+            // "if (indev)", but "if (!outdev) return false".
+            named(&tests.input, input, |_| true) && named(&tests.output, output, |_| false)
         };
-        let has = |test: Option<bool>, port: Option<&Link>| test.is_none_or(|negated| port.is_some() != negated);
-        (has(tests.is_bridged, output)
-            && has(tests.is_in, input)
-            && has(tests.is_out, output)
-            && named(&tests.input, input)
-            && named(&tests.output, output))
-        .into()
+        (ports && by_name).into()
     }
 }

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use skoop_model::RouteKind;
+use skoop_model::{MacAddr, RouteKind};
 
 use super::Matcher;
 use crate::Tri;
@@ -47,8 +47,15 @@ impl Matcher for Pkttype {
     }
 }
 
-/// The frame's own destination is not at hand: a sender gives each kind of IP address the frame of its kind.
+/// If the frame's own destination is not at hand: a sender gives each kind of IP address the frame of its kind.
 fn kind_of(run: &Run<'_>) -> Option<Kind> {
+    if let Some(mac) = run.packet.details.as_ref().and_then(|details| details.dst_mac) {
+        return Some(match mac {
+            MacAddr::BROADCAST => Kind::Broadcast,
+            mac if mac.is_group() => Kind::Multicast,
+            _ => Kind::Unicast,
+        });
+    }
     match run.packet.dst {
         dst if dst.is_multicast() => Some(Kind::Multicast),
         IpAddr::V4(dst) if dst.is_broadcast() => Some(Kind::Broadcast),

@@ -3,46 +3,53 @@
 use super::Matcher;
 use crate::Tri;
 use crate::netfilter::args::Args;
-use crate::netfilter::ipset::Side;
+use crate::netfilter::ipset::{Question, Side};
 use crate::netfilter::run::Run;
 
 #[derive(Debug)]
 pub(crate) struct Set {
     name: Box<str>,
-    sides: Box<[Side]>,
+    question: Question,
     negated: bool,
-    /// An entry marked `nomatch` counts as found, others as not.
-    return_nomatch: bool,
-}
-
-impl Set {
-    pub(super) fn name(&self) -> &str {
-        &self.name
-    }
 }
 
 impl Matcher for Set {
-    /// Counters of entries are not modelled.
     fn parse(args: Args<'_>) -> Option<Self> {
         let mut parsed = None;
-        let mut return_nomatch = false;
+        let (mut return_nomatch, mut counters) = (false, false);
         for arg in args {
             match arg.name {
                 "--match-set" => {
                     let (name, sides) = arg.two_values()?;
                     let sides = sides.split(',').map(Side::parse).collect::<Option<_>>()?;
-                    parsed = Some(Self { name: name.into(), sides, negated: arg.negated, return_nomatch: false });
+                    parsed = Some((name, sides, arg.negated));
                 }
                 "--return-nomatch" => return_nomatch = true,
                 // Whether counters of the set are touched changes nothing.
                 "--update-counters" | "--update-subcounters" => {}
+                "--packets-eq" | "--packets-lt" | "--packets-gt" | "--bytes-eq" | "--bytes-lt" | "--bytes-gt" => {
+                    arg.parsed::<u64>()?;
+                    counters = true;
+                }
                 _ => return None,
             }
         }
-        parsed.map(|set| Self { return_nomatch, ..set })
+        let (name, sides, negated) = parsed?;
+        Some(Self { name: name.into(), question: Question { sides, return_nomatch, counters }, negated })
     }
 
     fn eval(&self, run: &Run<'_>) -> Tri {
-        run.sets().contains(&self.name, &self.sides, self.return_nomatch, run).invert_if(self.negated)
+        run.sets().contains(&self.name, &self.question, run).invert_if(self.negated)
+    }
+
+    fn doubt(&self) -> Option<String> {
+        let name = &self.name;
+        Some(if self.question.counters {
+            format!("match `set`: set `{name}` was not seen, or what its counters hold now is not known")
+        } else {
+            format!(
+                "match `set`: set `{name}` was not seen, is of a type that is not modelled, or asks for an unknown MAC address"
+            )
+        })
     }
 }

@@ -1,6 +1,6 @@
 //! `tcp` (`tcp_mt` in `net/netfilter/xt_tcpudp.c`): ports and flags.
 
-use skoop_model::{PortRange, Transport};
+use skoop_model::{Packet, PortRange, Transport};
 
 use super::Matcher;
 use crate::Tri;
@@ -19,8 +19,8 @@ pub(crate) struct Tcp {
     dports: Option<(PortRange, bool)>,
     /// Flags examined, flags wanted, inverted.
     flags: Option<(u8, u8, bool)>,
-    /// `--tcp-option`: options are not modelled.
-    option: bool,
+    /// `--tcp-option`, and whether it is inverted.
+    option: Option<(u8, bool)>,
 }
 
 impl Matcher for Tcp {
@@ -36,8 +36,7 @@ impl Matcher for Tcp {
                     parsed.flags = Some((flags(examined)?, flags(wanted)?, arg.negated));
                 }
                 "--tcp-option" => {
-                    arg.value()?;
-                    parsed.option = true;
+                    parsed.option = Some((byte(arg.value()?)?, arg.negated));
                 }
                 _ => return None,
             }
@@ -53,9 +52,48 @@ impl Matcher for Tcp {
             range.is_none_or(|(range, negated)| range.contains(port) != negated)
         };
         let fits = self.flags.is_none_or(|(examined, wanted, negated)| (flags.0 & examined == wanted) != negated);
-        let known = Tri::from(within(self.sports, sport) && within(self.dports, dport) && fits);
-        if self.option { known.and(Tri::Maybe) } else { known }
+        let known = Tri::from(
+            !run.packet.is_later_fragment() && within(self.sports, sport) && within(self.dports, dport) && fits,
+        );
+        match self.option {
+            Some((option, negated)) => known.and(has_option(run.packet, option).invert_if(negated)),
+            None => known,
+        }
     }
+
+    fn doubt(&self) -> Option<String> {
+        Some("match `tcp`: the options of the TCP header are not known".to_owned())
+    }
+}
+
+impl Tcp {
+    /// Whether an option of the header is asked for, which targets may change.
+    pub(super) fn reads_options(&self) -> bool {
+        self.option.is_some()
+    }
+}
+
+/// `tcp_find_option`.
+fn has_option(packet: &Packet, wanted: u8) -> Tri {
+    match packet.details.as_ref().and_then(|details| details.tcp_options.as_ref()) {
+        Some(bytes) => options(&bytes.0).any(|option| option.first() == Some(&wanted)).into(),
+        None => Tri::Maybe,
+    }
+}
+
+/// The options of a TCP header, each up to the end of all: "if (op[i] < 2) i++; else i += op[i+1] ? : 1".
+pub(super) fn options(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = bytes;
+    std::iter::from_fn(move || {
+        let here = Some(rest).filter(|rest| !rest.is_empty())?;
+        let step = match here {
+            [0 | 1, ..] => 1,
+            [_, length, ..] => usize::from(*length).max(1),
+            _ => here.len(),
+        };
+        rest = here.get(step..).unwrap_or_default();
+        Some(here)
+    })
 }
 
 fn flags(text: &str) -> Option<u8> {
@@ -66,7 +104,7 @@ fn flags(text: &str) -> Option<u8> {
 /// The destination ports, if nothing else is asked for.
 pub(crate) fn dports_only(matcher: &Tcp) -> Option<PortRange> {
     match matcher {
-        Tcp { sports: None, dports: Some((range, false)), flags: None, option: false } => Some(*range),
+        Tcp { sports: None, dports: Some((range, false)), flags: None, option: None } => Some(*range),
         _ => None,
     }
 }

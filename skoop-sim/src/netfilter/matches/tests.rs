@@ -1,8 +1,12 @@
 //! Each match against packets that it should and should not match, as the kernel file that it follows says.
 
+mod headers;
+mod payload;
+mod state;
+
 use std::collections::HashSet;
 
-use skoop_model::{Family, Item, MacAddr, Mark, NetfilterDumps, Packet};
+use skoop_model::{Details, Family, Item, MacAddr, Mark, NetfilterDumps, Packet};
 
 use super::{JUDGED, UNJUDGED};
 use crate::netfilter::testkit::*;
@@ -24,6 +28,10 @@ fn judge(matches: &str, packet: &Packet) -> Tri {
 fn v6(packet: Packet) -> Packet {
     let packet = Packet { src: ip("fd00::5"), ..packet };
     Packet { dst: ip("fd00::1"), ..packet }
+}
+
+fn with(packet: Packet, details: Details) -> Packet {
+    Packet { details: Some(Box::new(details)), ..packet }
 }
 
 fn web() -> Packet {
@@ -208,10 +216,41 @@ fn each_match_answers_as_its_kernel_file_says() {
     }
 }
 
+/// Cases of all test files, by their text: a match of a name that gives "yes" or "true", and one that gives "no" or "false".
 #[test]
 fn each_judged_match_is_tested_both_ways() {
-    // Tested apart, or unable to say no.
-    let apart: HashSet<&str> = ["set", "mac", "comment", "nfacct", "icmpv6", "ipv6-icmp", "udplite"].into();
+    let files = [
+        include_str!("tests.rs"),
+        include_str!("tests/headers.rs"),
+        include_str!("tests/payload.rs"),
+        include_str!("tests/state.rs"),
+    ];
+    let lines: Vec<&str> = files.iter().flat_map(|text| text.lines()).collect();
+    // Written without `-m NAME` in the table of their test, under another name, or unable to say no.
+    let apart: HashSet<&str> = [
+        "set",
+        "mac",
+        "comment",
+        "nfacct",
+        "icmpv6",
+        "ipv6-icmp",
+        "udplite",
+        "owner",
+        "recent",
+        "u32",
+        "bpf",
+        "string",
+        "l2tp",
+        "-f",
+        "! -f",
+        "cluster",
+        "cgroup",
+        "eui64",
+        "rpfilter",
+        "socket",
+        "time",
+    ]
+    .into();
     for name in JUDGED.iter().filter(|name| !apart.contains(*name)) {
         let other = match *name {
             "state" => "conntrack",
@@ -219,11 +258,14 @@ fn each_judged_match_is_tested_both_ways() {
             "hl" => "ttl",
             other => other,
         };
-        for wanted in [Yes, No] {
-            let tested = |(matches, _, answer): &(&str, Packet, Tri)| {
-                *answer == wanted && [*name, other].iter().any(|name| matches.contains(&format!("-m {name} ")))
+        for answers in [[", Yes)", "true)"], [", No)", "false)"]] {
+            let of_name = |line: &str| {
+                [*name, other]
+                    .iter()
+                    .any(|name| line.contains(&format!("-m {name} ")) || line.contains(&format!("-m {name}\"")))
             };
-            assert!(cases().iter().any(tested), "{name} is never {wanted:?}");
+            let tested = lines.iter().any(|line| of_name(line) && answers.iter().any(|answer| line.contains(answer)));
+            assert!(tested, "{name} is never {answers:?}");
         }
     }
 }
@@ -272,53 +314,5 @@ fn source_mac() {
         let mut choices = Forks::first();
         let result = walk.hook(Hook::Prerouting, &mut web(), &mut choices);
         assert_eq!((!result.blockers.is_empty(), choices.choices().len()), (dropped, forks), "{rule}");
-    }
-}
-
-/// Sets as `ipset save` prints them (net/netfilter/ipset/).
-#[test]
-fn sets() {
-    let sets = "create ip hash:ip family inet hashsize 1024 maxelem 65536\nadd ip 10.0.0.5\n\
-        create net hash:net family inet hashsize 1024 maxelem 65536 timeout 0\nadd net 10.96.0.0/16 timeout 12\nadd net 10.96.9.0/24 nomatch\n\
-        create ipport hash:ip,port family inet\nadd ipport 10.96.0.1,tcp:443\nadd ipport 10.96.0.10,udp:53\n\
-        create triple hash:ip,port,ip family inet\nadd triple 10.96.0.1,tcp:443,10.0.0.5\n\
-        create pairs hash:net,net family inet\nadd pairs 10.0.0.0/8,10.96.0.0/12\n\
-        create ports bitmap:port range 0-65535\nadd ports 443\n\
-        create mask hash:ip family inet netmask 24\nadd mask 10.0.0.0\n\
-        create all list:set size 8\nadd all ports\nadd all ip\n\
-        create six hash:ip family inet6\nadd six fd00::5\n\
-        create mac hash:mac\nadd mac 02:00:00:00:00:01\n\
-        create odd hash:ip,port family inet\nadd odd 10.9.9.9,icmp:echo-request\n";
-    for (matches, packet, expected) in [
-        ("--match-set ip src", web(), Yes),
-        ("--match-set ip dst", web(), No),
-        ("! --match-set ip src", web(), No),
-        ("--match-set net dst", web(), Yes),
-        ("--match-set net dst", syn("10.0.0.5", 1, "10.96.9.9", 2), No),
-        ("--match-set net dst --return-nomatch", syn("10.0.0.5", 1, "10.96.9.9", 2), Yes),
-        ("--match-set ipport dst,dst", web(), Yes),
-        ("--match-set ipport dst,src", web(), No),
-        ("--match-set ipport dst,dst", dns(), Yes),
-        ("--match-set ipport dst,dst", udp("10.0.0.5", 1, "10.96.0.1", 443), No),
-        ("--match-set ipport dst", web(), No),
-        ("--match-set triple dst,dst,src", web(), Yes),
-        ("--match-set triple src,dst,dst", web(), No),
-        ("--match-set pairs src,dst", web(), Yes),
-        ("--match-set pairs dst,src", web(), No),
-        ("--match-set ports dst", web(), Yes),
-        ("--match-set ports src", web(), No),
-        ("--match-set mask src", syn("10.0.0.77", 1, "10.0.0.6", 2), Yes),
-        ("--match-set all src", dns(), Yes),
-        ("--match-set all dst", dns(), No),
-        ("--match-set six src", web(), No),
-        ("--match-set mac src", web(), Maybe),
-        ("--match-set odd dst,dst", web(), Maybe),
-        ("--match-set absent src", web(), Maybe),
-        ("--match-set ip src --packets-gt 5", web(), Maybe),
-    ] {
-        let filter = table("filter", &[&format!("-A FORWARD -m set {matches} -j DROP")]);
-        let dumps =
-            NetfilterDumps { nft_v4: Item::known(0, filter), ipset: Item::known(0, sets.to_owned()), ..no_rules() };
-        assert_eq!(stops(&Netfilter::compile(&dumps), &packet, &FORWARDED), expected, "{matches} on {packet}");
     }
 }

@@ -28,13 +28,13 @@ impl Matcher for Udp {
 
     fn eval(&self, run: &Run<'_>) -> Tri {
         let Transport::Udp { sport, dport } = run.packet.transport else {
-            // UDP-Lite has the same header; its ports are not modelled.
+            // UDP-Lite whose ports are not known.
             return if run.packet.protocol == Protocol(136) { Tri::Maybe } else { Tri::No };
         };
         let within = |range: Option<(PortRange, bool)>, port| {
             range.is_none_or(|(range, negated)| range.contains(port) != negated)
         };
-        (within(self.sports, sport) && within(self.dports, dport)).into()
+        (!run.packet.is_later_fragment() && within(self.sports, sport) && within(self.dports, dport)).into()
     }
 }
 

@@ -1,0 +1,38 @@
+//! `ipt_rpfilter.c`.
+
+use super::*;
+use crate::{ReversePath, Tri};
+
+#[test]
+fn the_way_back_as_netfilter_sees_it() {
+    let loose = ReversePath { loose: true, ..ReversePath::default() };
+    let marked = ReversePath { valid_mark: true, ..ReversePath::default() };
+    let own = ReversePath { accept_local: true, ..ReversePath::default() };
+    let plain = ReversePath::default();
+    let other = route(TableId(100), "10.9.0.0/16", vec![hop(None, ETH1, 1)]);
+    let by_mark = RoutingRule {
+        mark: Some(MarkMask { value: Mark(1), mask: Mark(1) }),
+        ..rule(100, RuleAction::Lookup(TableId(100)))
+    };
+    let fib = Fib::new(&node(&[other, refusal(RouteKind::Blackhole, "10.8.0.0/16")], &[by_mark]));
+    for (src, device, mark, options, expected) in [
+        ("10.0.0.7", ETH0, 0, plain, Tri::Yes),
+        ("10.0.0.7", ETH1, 0, plain, Tri::No),
+        ("10.0.0.7", ETH1, 0, loose, Tri::Yes),
+        ("10.0.0.7", LO, 0, plain, Tri::Yes),
+        ("10.0.0.1", ETH0, 0, plain, Tri::No),
+        ("10.0.0.1", ETH0, 0, own, Tri::Yes),
+        ("10.9.0.1", ETH1, 1, plain, Tri::No),
+        ("10.9.0.1", ETH1, 1, marked, Tri::Yes),
+        ("10.8.0.1", ETH0, 1, marked, Tri::No),
+        ("10.8.0.1", ETH0, 1, ReversePath { loose: true, ..marked }, Tri::No),
+    ] {
+        let packet = Packet { mark: Mark(mark), ..Packet::tcp_syn(ip(src), Port(1), ip("10.0.0.1"), Port(2)) };
+        let name = if device == LO { "lo" } else { "eth" };
+        assert_eq!(
+            fib.netfilter_reverse_path(&packet, &link(device, name), options),
+            expected,
+            "{src} by {device} mark {mark} {options:?}"
+        );
+    }
+}

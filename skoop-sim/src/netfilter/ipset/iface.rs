@@ -1,0 +1,95 @@
+//! `hash:net,iface` (`net/netfilter/ipset/ip_set_hash_netiface.c`): prefixes with devices.
+
+use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
+
+use skoop_model::Link;
+
+use super::element::ElementOptions;
+use super::layout::{Dimension, Layout};
+use super::{Question, Side, Value, value_of};
+use crate::Tri;
+use crate::netfilter::index::FastHasher;
+use crate::netfilter::run::Run;
+
+#[derive(Debug)]
+pub(super) struct IfaceSet {
+    layout: Layout,
+    elements: HashMap<(u128, u8), Vec<Device>, BuildHasherDefault<FastHasher>>,
+    /// Prefix lengths that occur, the longest first.
+    lengths: Vec<u8>,
+    partial: bool,
+}
+
+#[derive(Debug)]
+struct Device {
+    name: Box<str>,
+    /// It is a beginning of names.
+    wildcard: bool,
+    nomatch: bool,
+}
+
+impl IfaceSet {
+    pub(super) fn new(layout: Layout) -> Self {
+        Self { layout, elements: HashMap::default(), lengths: Vec::new(), partial: false }
+    }
+
+    pub(super) fn add(&mut self, text: &str, options: &ElementOptions) {
+        let Some((net, device)) = text.split_once(',') else {
+            self.partial = true;
+            return;
+        };
+        // The match of iptables asks for devices, never for ports of a bridge (`IPSET_FLAG_PHYSDEV` in `cmdflags`): such elements are
+        // not found by it.
+        if device.starts_with("physdev:") {
+            return;
+        }
+        let Some(pieces) = self.layout.addresses(net) else {
+            self.partial = true;
+            return;
+        };
+        for (address, length) in pieces {
+            if self.lengths.last() != Some(&length) {
+                self.lengths.push(length);
+            }
+            let device = Device { name: device.into(), wildcard: options.wildcard, nomatch: options.nomatch };
+            self.elements.entry((address, length)).or_default().push(device);
+        }
+        if self.lengths.len() > 4096 {
+            self.finish();
+        }
+    }
+
+    pub(super) fn finish(&mut self) {
+        self.lengths.sort_unstable_by(|one, other| other.cmp(one));
+        self.lengths.dedup();
+    }
+
+    pub(super) fn contains(&self, question: &Question, run: &Run<'_>) -> Tri {
+        let [first, second, ..] = &*question.sides else { return Tri::No };
+        let device: Option<&Link> = match second {
+            Side::Src => run.at.in_device,
+            Side::Dst => run.at.out_device,
+        };
+        let (Some(device), Value::Known(address)) = (device, value_of(Dimension::Prefix, *first, run)) else {
+            return Tri::No;
+        };
+        if self.layout.family != Some(run.packet.family()) {
+            return Tri::No;
+        }
+        for length in &self.lengths {
+            let devices = self.elements.get(&(address & self.layout.prefix_mask(*length), *length));
+            let found = devices.and_then(|devices| devices.iter().find(|known| known.fits(&device.name)));
+            if let Some(found) = found {
+                return (found.nomatch == question.return_nomatch).into();
+            }
+        }
+        if self.partial { Tri::Maybe } else { Tri::No }
+    }
+}
+
+impl Device {
+    fn fits(&self, name: &str) -> bool {
+        if self.wildcard { name.starts_with(&*self.name) } else { *self.name == *name }
+    }
+}

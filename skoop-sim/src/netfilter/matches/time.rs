@@ -1,0 +1,43 @@
+//! `time` (`net/netfilter/xt_time.c`): when the packet comes.
+
+use super::Matcher;
+use crate::Tri;
+use crate::netfilter::args::Args;
+use crate::netfilter::run::Run;
+
+#[derive(Debug)]
+pub(crate) struct Time {
+    /// Nothing restricts it.
+    always: bool,
+}
+
+impl Matcher for Time {
+    fn parse(args: Args<'_>) -> Option<Self> {
+        let mut always = true;
+        for arg in args {
+            match (arg.name, arg.negated) {
+                ("--kerneltz" | "--utc" | "--localtz" | "--contiguous", false) => arg.flag()?,
+                ("--datestart" | "--datestop", false) => {
+                    arg.value()?;
+                    always = false;
+                }
+                ("--timestart", false) => always &= matches!(arg.value()?, "00:00" | "00:00:00"),
+                ("--timestop", false) => always &= arg.value()? == "23:59:59",
+                ("--weekdays" | "--monthdays", _) => {
+                    arg.value()?;
+                    always = false;
+                }
+                _ => return None,
+            }
+        }
+        Some(Self { always })
+    }
+
+    fn eval(&self, _run: &Run<'_>) -> Tri {
+        if self.always { Tri::Yes } else { Tri::Maybe }
+    }
+
+    fn doubt(&self) -> Option<String> {
+        Some("match `time`: when the packet comes is not known".to_owned())
+    }
+}
