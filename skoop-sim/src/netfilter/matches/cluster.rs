@@ -44,19 +44,16 @@ impl Matcher for Cluster {
         if connection.assumed {
             return Tri::Maybe;
         }
-        let hash = match connection.original.src {
-            // Words as the machine reads them from memory.
-            IpAddr::V4(src) => jhash::words(&[u32::from_le_bytes(src.octets())], self.seed),
+        // Words as the machine reads them from memory. Of IPv6 only the first one counts: `NF_CT_TUPLE_L3SIZE` is a number of words, which
+        // the match divides by the size of a word.
+        let first = match connection.original.src {
+            IpAddr::V4(src) => u32::from_le_bytes(src.octets()),
             IpAddr::V6(src) => {
-                let octets = src.octets();
-                let words: Vec<u32> = octets
-                    .chunks_exact(4)
-                    .filter_map(|word| <[u8; 4]>::try_from(word).ok())
-                    .map(u32::from_le_bytes)
-                    .collect();
-                jhash::words(&words, self.seed)
+                let [high, low, ..] = src.segments();
+                u32::from_le_bytes(((u32::from(high) << 16) | u32::from(low)).to_be_bytes())
             }
         };
+        let hash = jhash::words(&[first], self.seed);
         let node = jhash::scaled(hash, self.total);
         ((self.mask.checked_shr(node).unwrap_or(0) & 1 != 0) != self.negated).into()
     }

@@ -73,7 +73,7 @@ impl Matcher for Recent {
             }
             match arg.name {
                 "--seconds" => {
-                    test.seconds = Some(number(arg.value()?)?).filter(|seconds| *seconds != 0).map(u64::from)
+                    test.seconds = Some(number(arg.value()?)?).filter(|seconds| *seconds != 0).map(u64::from);
                 }
                 "--hitcount" => test.hits = usize::try_from(number(arg.value()?)?).ok()?,
                 // Old entries are removed behind the answer.

@@ -65,9 +65,10 @@ fn hexadecimal(text: &str) -> Option<Vec<u8>> {
 }
 
 impl Text {
-    /// A text that begins at an offset of the range. Where a byte is not known it may be any.
+    /// A text within the range. Where a byte is not known it may be any.
     fn find(&self, image: &Image) -> Tri {
-        let Some(last) = image.total().checked_sub(self.pattern.len()).map(|last| last.min(self.to)) else {
+        // "ret + patlen <= to - from": the whole text lies before `to`, since Linux 6.7; older ones look only at where it begins.
+        let Some(last) = image.total().min(self.to).checked_sub(self.pattern.len()) else {
             return Tri::No;
         };
         let mut found = Tri::No;
@@ -86,7 +87,6 @@ impl Text {
 
     fn fits(&self, wanted: u8, byte: Option<(u8, u8)>) -> Tri {
         match byte {
-            None => Tri::No,
             Some((value, 0xff)) if self.ignore_case => value.eq_ignore_ascii_case(&wanted).into(),
             Some((value, known)) if value & known == wanted & known || self.ignore_case => {
                 if known == 0xff {
@@ -95,7 +95,7 @@ impl Text {
                     Tri::Maybe
                 }
             }
-            Some(_) => Tri::No,
+            _ => Tri::No,
         }
     }
 }

@@ -15,18 +15,12 @@ impl Matcher for Time {
     fn parse(args: Args<'_>) -> Option<Self> {
         let mut always = true;
         for arg in args {
-            match (arg.name, arg.negated) {
-                ("--kerneltz" | "--utc" | "--localtz" | "--contiguous", false) => arg.flag()?,
-                ("--datestart" | "--datestop", false) => {
-                    arg.value()?;
-                    always = false;
-                }
-                ("--timestart", false) => always &= matches!(arg.value()?, "00:00" | "00:00:00"),
-                ("--timestop", false) => always &= arg.value()? == "23:59:59",
-                ("--weekdays" | "--monthdays", _) => {
-                    arg.value()?;
-                    always = false;
-                }
+            let value = arg.value();
+            match arg.name {
+                "--kerneltz" | "--utc" | "--localtz" | "--contiguous" => arg.flag()?,
+                "--timestart" => always &= matches!(value?, "00:00" | "00:00:00"),
+                "--timestop" => always &= value? == "23:59:59",
+                "--datestart" | "--datestop" | "--weekdays" | "--monthdays" => always &= value?.is_empty(),
                 _ => return None,
             }
         }

@@ -12,12 +12,15 @@ use crate::netfilter::common::bits;
 /// The lists of a namespace.
 #[derive(Debug, Default)]
 pub(crate) struct Lists {
-    lists: HashMap<Box<str>, HashMap<(Family, u128), Vec<Entry>>>,
+    by_name: HashMap<Box<str>, List>,
     /// The latest time in any list: now is not earlier.
     latest: u64,
     /// Now, in jiffies, and how many make a second.
     clock: Option<(u64, u64)>,
 }
+
+/// Addresses of one list.
+type List = HashMap<(Family, u128), Vec<Entry>>;
 
 /// One address.
 #[derive(Debug)]
@@ -29,26 +32,26 @@ pub(super) struct Entry {
 
 impl Lists {
     pub(crate) fn read(texts: &BTreeMap<String, String>) -> Self {
-        let mut lists = Self::default();
+        let mut all = Self::default();
         for (name, text) in texts {
-            let mut list: HashMap<_, Vec<Entry>> = HashMap::new();
+            let mut list = List::new();
             for line in text.lines() {
                 if let Some(clock) = clock(line) {
-                    lists.clock = Some(clock);
+                    all.clock = Some(clock);
                 } else if let Some((key, entry)) = entry(line) {
-                    lists.latest = entry.stamps.iter().copied().fold(lists.latest, u64::max);
+                    all.latest = entry.stamps.iter().copied().fold(all.latest, u64::max);
                     list.entry(key).or_default().push(entry);
                 }
             }
-            lists.lists.insert(name.as_str().into(), list);
+            all.by_name.insert(name.as_str().into(), list);
         }
-        lists
+        all
     }
 
     /// `recent_entry_lookup`: TTL 0 fits any.
     pub(super) fn find(&self, name: &str, key: (Family, u128), ttl: Option<u8>) -> Option<&Entry> {
         let fits = |entry: &&Entry| ttl.is_none_or(|ttl| entry.ttl == ttl || entry.ttl == 0 || ttl == 0);
-        self.lists.get(name)?.get(&key)?.iter().find(fits)
+        self.by_name.get(name)?.get(&key)?.iter().find(fits)
     }
 
     /// Whether a time is at most so many seconds ago.

@@ -90,7 +90,8 @@ fn text_is_found_where_bytes_are_known() {
         ("--string POST --algo kmp", request(), Maybe),
         ("--string get --algo bm --icase", request(), Yes),
         ("--hex-string \"|47 45|T\" --algo bm", request(), Yes),
-        ("--string GET --algo bm --from 40 --to 40", request(), Yes),
+        ("--string GET --algo bm --from 40 --to 43", request(), Yes),
+        ("--string GET --algo bm --from 40 --to 42", request(), No),
         ("--string GET --algo bm --from 41", request(), No),
         ("--string GET --algo bm --from 38 --to 39", request(), No),
         // Headers are searched too.
