@@ -4,6 +4,8 @@
 //! address that is not in its list; one whose entry has to be old, because another time in the lists is so much later (a jiffy is
 //! 1 ms at least, `CONFIG_HZ` is 1000 at most); one that a rule has just put there; and any, where `--seconds` is not asked for. A line
 //! `jiffies: NOW hz: HZ` in any list makes the rest exact.
+//!
+//! The mask of a list is that of the rule that made it; rules of one list are taken to have the same one, as all known writers have.
 
 mod list;
 

@@ -1,13 +1,14 @@
 //! Matches on the flow, the sender, and what was collected.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
-use skoop_model::{Item, NetfilterDumps};
+use skoop_model::{IfIndex, Item, Link, NetfilterDumps, Packet, Port, Protocol, RouteKind, Socket, SocketState};
 
 use super::{Maybe, No, Tri, Yes, judge, v6, web};
-use crate::netfilter::testkit::{DELIVERED, SENT, Walk, nft_v4, no_rules, stops, syn, table, udp};
-use crate::netfilter::{Hook, Netfilter};
-use crate::{Forks, Sender, explore};
+use crate::netfilter::testkit::{DELIVERED, SENT, Walk, icmp, link, nft_v4, no_rules, stops, syn, table, tcp, udp};
+use crate::netfilter::{Hook, HookPoint, Netfilter, NetfilterEnv, ReversePath};
+use crate::{Conntrack, Forks, PacketState, Receiver, Sender, explore};
 
 /// Whether a rule in a chain stops a packet on its way through hooks.
 fn at(chain: &str, hooks: &[Hook], matches: &str) -> Tri {
@@ -194,5 +195,92 @@ fn ports_of_what_is_not_bridged() {
         walk.bridged = true;
         let result = walk.hook(Hook::Input, &mut udp("10.0.0.5", 1, "10.0.0.6", 2), &mut Forks::first());
         assert_eq!(!result.blockers.is_empty(), expected, "{matches}");
+    }
+}
+
+/// What sockets and routes say, as the rules ask for them.
+struct Answers {
+    receiver: Option<Receiver>,
+    way_back: Tri,
+}
+
+impl NetfilterEnv for Answers {
+    fn address_kind(&self, _address: IpAddr, _device: Option<IfIndex>) -> Option<RouteKind> {
+        None
+    }
+
+    fn masquerade_address(&self, _out: IfIndex, _packet: &Packet) -> Option<IpAddr> {
+        None
+    }
+
+    fn sysctl(&self, _path: &str) -> Option<i64> {
+        None
+    }
+
+    fn reverse_path(&self, _packet: &Packet, _device: &Link, options: ReversePath) -> Tri {
+        if options.loose { Tri::Yes } else { self.way_back }
+    }
+
+    fn socket(&self, _packet: &Packet, _device: IfIndex) -> Option<Receiver> {
+        self.receiver.clone()
+    }
+}
+
+fn asked(answers: &Answers, matches: &str, packet: &Packet) -> Tri {
+    let netfilter = nft_v4(table("mangle", &[&format!("-A PREROUTING {matches} -j DROP")]));
+    let device = link(1, "eth0");
+    let at =
+        HookPoint { hook: Hook::Prerouting, in_device: Some(&device), out_device: None, in_port: None, out_port: None };
+    let (ways, _) = explore(4, |forks| {
+        let (mut state, mut conntrack) = (PacketState::default(), Conntrack::default());
+        let result = netfilter.run(&at, &mut packet.clone(), &mut state, &mut conntrack, answers, forks);
+        !result.blockers.is_empty()
+    });
+    if ways.len() > 1 { Maybe } else { ways.iter().all(|way| way.value).into() }
+}
+
+/// `socket_match`, xt_socket.c; `rpfilter_mt`, ipt_rpfilter.c.
+#[test]
+fn sockets_and_ways_back() {
+    let socket = |address: &str| Socket {
+        protocol: Protocol::TCP,
+        address: address.parse().expect("an address"),
+        port: Port(443),
+        remote: None,
+        state: SocketState::Listen,
+        v6only: None,
+        link: None,
+        uid: 0,
+        inode: 1,
+        mark: None,
+    };
+    let found = |address| Some(Receiver::Found(Box::new(socket(address))));
+    let none = || Some(Receiver::NoListener { near: Vec::new() });
+    let later = tcp("10.0.0.5", 4000, "10.96.0.1", 443, 0x10);
+    for (receiver, matches, packet, expected) in [
+        (found("10.96.0.1"), "-m socket", web(), Yes),
+        (found("0.0.0.0"), "-m socket", web(), No),
+        (found("0.0.0.0"), "-m socket", later.clone(), Maybe),
+        (found("0.0.0.0"), "-m socket --nowildcard", web(), Yes),
+        (found("0.0.0.0"), "-m socket --nowildcard", later.clone(), Yes),
+        (found("10.96.0.1"), "-m socket --transparent", web(), Maybe),
+        (found("0.0.0.0"), "-m socket --transparent", web(), No),
+        (found("10.96.0.1"), "-m socket --restore-skmark", web(), Maybe),
+        (none(), "-m socket --transparent --nowildcard", web(), No),
+        (none(), "-m socket", later, Maybe),
+        (None, "-m socket", web(), Maybe),
+        (found("10.96.0.1"), "-m socket", icmp("10.0.0.5", "10.0.0.6", 8, 0), No),
+    ] {
+        let answers = Answers { receiver, way_back: Tri::Maybe };
+        assert_eq!(asked(&answers, matches, &packet), expected, "{matches} on {packet} of {:?}", answers.receiver);
+    }
+    for (way_back, matches, expected) in [
+        (Yes, "-m rpfilter", Yes),
+        (No, "-m rpfilter", No),
+        (No, "-m rpfilter --invert --validmark", Yes),
+        (No, "-m rpfilter --loose", Yes),
+        (Maybe, "-m rpfilter --invert", Maybe),
+    ] {
+        assert_eq!(asked(&Answers { receiver: None, way_back }, matches, &web()), expected, "{matches} {way_back:?}");
     }
 }
