@@ -20,7 +20,12 @@ pub(super) struct Table {
     lengths: Vec<[u8; 3]>,
     /// An element could not be read: "no" is not certain.
     partial: bool,
+    /// How many more elements may come from ranges; a dump of the kernel has none.
+    ranges_left: usize,
 }
+
+/// So many elements of a set may be written as ranges.
+const MAX_FROM_RANGES: usize = 1 << 20;
 
 /// Elements, with whether they are marked `nomatch`. What fits into 128 bits, as all of IPv4 does, is kept small.
 #[derive(Debug)]
@@ -36,17 +41,24 @@ impl Table {
         let bits: u32 = layout.dimensions.iter().map(|dimension| layout.bits_of(*dimension)).sum();
         let elements =
             if bits <= 128 { Elements::Small(HashMap::default()) } else { Elements::Large(HashMap::default()) };
-        Self { layout, elements, lengths: Vec::new(), partial: false }
+        Self { layout, elements, lengths: Vec::new(), partial: false, ranges_left: MAX_FROM_RANGES }
     }
 
     pub(super) fn add(&mut self, text: &str, options: &ElementOptions) {
-        let Self { layout, elements, lengths, partial } = self;
+        let Self { layout, elements, lengths, partial, ranges_left } = self;
+        if *ranges_left == 0 && text.contains('-') {
+            *partial = true;
+            return;
+        }
+        let mut count = 0_usize;
         let read = layout.element(text, |key| {
+            count += 1;
             if lengths.last() != Some(&key.lengths) {
                 lengths.push(key.lengths);
             }
             elements.insert(layout, key, options.nomatch);
         });
+        *ranges_left = ranges_left.saturating_sub(count.saturating_sub(1));
         *partial |= read.is_none();
         // Keeps the list short while a large set is read in any order.
         if lengths.len() > 4096 {
