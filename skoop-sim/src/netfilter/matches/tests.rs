@@ -2,6 +2,7 @@
 
 mod headers;
 mod payload;
+mod robust;
 mod state;
 
 use std::collections::HashSet;
