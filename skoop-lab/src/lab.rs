@@ -185,6 +185,7 @@ impl Lab {
                         netns: self.plan.node_netns(&node.name),
                         name: node.name.clone(),
                         families: families.clone(),
+                        addresses: node.addresses.iter().map(IpNet::addr).collect(),
                     };
                     let intent = &intent;
                     scope.spawn(move || self.proxy.sync(&node, &intent.services, &intent.slices))

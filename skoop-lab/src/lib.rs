@@ -41,7 +41,7 @@ pub use diagnoser::Skoop;
 pub use lab::{Lab, LabSpec};
 pub use packets::{ATTEMPTS, Attempt, Measured, PATIENCE};
 pub use plan::{NodePlan, Plan, PodPlan, ServicePlan};
-pub use proxy::{ProxyOptions, kube_proxy_iptables};
+pub use proxy::{ProxyOptions, kube_proxy_iptables, kube_proxy_nftables};
 pub use runner::{Diagnose, Event, Heal, Outcome, RunOptions, list_scenarios, run, run_one};
 pub use scenario::{Ask, Change, Edit, Expect, ObjectPatch, ObjectRef, Place, Scenario, demo_scenarios};
 pub use scoreboard::scoreboard;

@@ -1,11 +1,16 @@
 //! Service proxies: from API objects to the rules that a proxy writes on a node. One file each, one line in [`PROXIES`].
 
+mod endpoints;
+#[cfg(test)]
+mod fixtures;
 mod intent;
 mod iptables;
 mod names;
+mod nftables;
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
+use std::net::IpAddr;
 
 use anyhow::{Context, Result, anyhow};
 use ipnet::IpNet;
@@ -13,11 +18,12 @@ use skoop_model::{EndpointSlice, Family, Service};
 
 pub(crate) use intent::Intent;
 pub use iptables::{ProxyOptions, kube_proxy_iptables};
+pub use nftables::kube_proxy_nftables;
 
 use crate::{command, topology};
 
 /// Every proxy.
-pub const PROXIES: &[&dyn Proxy] = &[&Iptables];
+pub const PROXIES: &[&dyn Proxy] = &[&Iptables, &nftables::Nftables];
 
 /// Something that makes services work on a node.
 pub trait Proxy: Send + Sync {
@@ -41,6 +47,22 @@ pub struct ProxyNode {
     pub name: String,
     /// Families served, each with the pods' network.
     pub families: Vec<(Family, IpNet)>,
+    /// Its primary address of each family.
+    pub addresses: Vec<IpAddr>,
+}
+
+impl ProxyNode {
+    /// What to write for one family.
+    fn options(&self, family: Family, pods: IpNet) -> ProxyOptions {
+        let own = self.addresses.iter().copied().filter(|address| Family::of(*address) == family);
+        ProxyOptions {
+            family,
+            pod_network: Some(pods),
+            node: Some(self.name.clone()),
+            node_addresses: own.collect(),
+            with_jumps: true,
+        }
+    }
 }
 
 /// The proxy with this name.
@@ -69,12 +91,8 @@ impl Proxy for Iptables {
                 Family::V6 => "ip6tables-save",
             };
             let present = command::run(Some(&node.netns), &command::words(&format!("{save} -t nat")), None)?;
-            let options = ProxyOptions {
-                family: *family,
-                pod_network: Some(*pods),
-                node: Some(node.name.clone()),
-                with_jumps: !present.contains(":KUBE-SERVICES "),
-            };
+            let with_jumps = !present.contains(":KUBE-SERVICES ");
+            let options = ProxyOptions { with_jumps, ..node.options(*family, *pods) };
             let mut rules = kube_proxy_iptables(services, slices, &options);
             rules.push_str(&remove_stale(&present, &rules));
             topology::restore(&node.netns, *family, &rules)

@@ -38,6 +38,27 @@ fn asks() -> Vec<Ask> {
     ]
 }
 
+/// As kube-proxy's nftables mode writes them, services work for everybody whom its iptables mode serves.
+#[test]
+#[ignore = "needs root: run by make test"]
+fn the_nftables_mode_carries_the_same_traffic() {
+    let mut wrong = Vec::new();
+    let families = vec![Family::V4, Family::V6];
+    let lab = Lab::build(&LabSpec { families, proxy: "nftables".to_owned(), ..LabSpec::default() }).expect("a lab");
+    // Again, as after a change: nothing that is needed goes.
+    lab.sync_proxies().expect("rules");
+    for mut ask in asks() {
+        if ask.from == "outside" && ask.node.is_none() {
+            ask.external = true;
+        }
+        let measured = lab.settle(&ask).expect("a measurement");
+        if measured.verdict() != Verdict::Reachable {
+            wrong.push(format!("{ask:?}: {measured}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
 #[test]
 #[ignore = "needs root: run by make test"]
 fn healthy_clusters_are_never_accused() {

@@ -2,7 +2,7 @@
 
 use std::process::{Command, Stdio};
 
-use skoop_lab::{ProxyOptions, kube_proxy_iptables};
+use skoop_lab::{ProxyOptions, kube_proxy_iptables, kube_proxy_nftables};
 use skoop_model::{
     AddressType, Endpoint, EndpointPort, EndpointSlice, Family, ObjectKey, Port, Protocol, Service, ServicePort,
     ServiceType, TargetPort, TrafficPolicy,
@@ -19,20 +19,26 @@ impl Netns {
     }
 
     fn restore(&self, tool: &str, rules: &str) {
+        self.load(&[tool, "--noflush"], rules);
+    }
+
+    fn load(&self, command: &[&str], rules: &str) {
         use std::io::Write;
         let mut child = Command::new("ip")
-            .args(["netns", "exec", &self.0, tool, "--noflush"])
+            .args(["netns", "exec", &self.0])
+            .args(command)
             .stdin(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .expect("ip");
         child.stdin.take().expect("a pipe").write_all(rules.as_bytes()).expect("rules");
         let output = child.wait_with_output().expect("an end");
-        assert!(output.status.success(), "{tool}: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
     }
 
     fn save(&self, tool: &str) -> String {
-        let output = Command::new("ip").args(["netns", "exec", &self.0, tool]).output().expect("ip");
+        let words = tool.split(' ');
+        let output = Command::new("ip").args(["netns", "exec", &self.0]).args(words).output().expect("ip");
         String::from_utf8(output.stdout).expect("text")
     }
 }
@@ -120,4 +126,35 @@ fn the_kernel_takes_ipv6_too() {
         ProxyOptions { family: Family::V6, pod_network: "fd00:244::/32".parse().ok(), ..ProxyOptions::default() };
     netns.restore("ip6tables-restore", &kube_proxy_iptables(&services, &slices, &options));
     assert_eq!(netns.save("ip6tables-save").matches("-j DNAT").count(), 19 * 3);
+}
+
+#[test]
+#[ignore = "needs root: run by make test"]
+fn the_kernel_takes_the_nftables_mode_twice() {
+    for family in [Family::V4, Family::V6] {
+        let netns = Netns::new("proxynft");
+        let (services, slices) = cluster(500, 5, family);
+        let (pods, node) = match family {
+            Family::V4 => ("10.244.0.0/16", "192.0.2.1"),
+            Family::V6 => ("fd00:244::/32", "2001:db8::1"),
+        };
+        let options = ProxyOptions {
+            family,
+            pod_network: pods.parse().ok(),
+            node_addresses: vec![node.parse().expect("an address")],
+            ..ProxyOptions::default()
+        };
+        let rules = kube_proxy_nftables(&services, &slices, &options);
+        netns.load(&["nft", "-f", "-"], &rules);
+        let first = netns.save("nft list ruleset");
+        assert_eq!(first.matches(" dnat to ").count(), (500 - 45) * 5);
+        assert_eq!(first.matches("goto reject-chain").count(), 45 + 4);
+        netns.load(&["nft", "-f", "-"], &rules);
+        let sorted = |text: &str| {
+            let mut lines: Vec<_> = text.lines().map(str::to_owned).collect();
+            lines.sort();
+            lines
+        };
+        assert_eq!(sorted(&first), sorted(&netns.save("nft list ruleset")));
+    }
 }

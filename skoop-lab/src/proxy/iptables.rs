@@ -4,10 +4,12 @@ mod fixed;
 mod port;
 
 use std::fmt::Write;
+use std::net::IpAddr;
 
 use ipnet::IpNet;
-use skoop_model::{AddressType, Endpoint, EndpointSlice, Family, Service, ServiceType};
+use skoop_model::{EndpointSlice, Family, Service};
 
+use super::endpoints::{Backend, endpoints_of, is_proxied};
 use port::PortRules;
 
 /// Whose rules to write.
@@ -19,14 +21,16 @@ pub struct ProxyOptions {
     pub pod_network: Option<IpNet>,
     /// Name of the node, by which local endpoints are told.
     pub node: Option<String>,
-    /// Write also what is written once: jumps from the built-in chains, canaries, kubelet's rules.
+    /// Addresses of the node that take node ports; of use to the nftables mode only.
+    pub node_addresses: Vec<IpAddr>,
+    /// Write also what is written once: jumps from the built-in chains, canaries, kubelet's rules. Of use to the iptables mode only.
     pub with_jumps: bool,
 }
 
 impl Default for ProxyOptions {
-    /// IPv4, no cluster CIDR, no node, with jumps: a whole table.
+    /// IPv4, no cluster CIDR, no node and none of its addresses, with jumps: a whole table.
     fn default() -> Self {
-        Self { family: Family::V4, pod_network: None, node: None, with_jumps: true }
+        Self { family: Family::V4, pod_network: None, node: None, node_addresses: Vec::new(), with_jumps: true }
     }
 }
 
@@ -93,60 +97,6 @@ impl Tables {
             .collect::<Vec<_>>()
             .concat()
     }
-}
-
-/// One usable endpoint.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Backend {
-    /// `10.244.1.2:80` or `[fd00::2]:80`.
-    target: String,
-    /// Address alone.
-    address: String,
-    /// On this node.
-    local: bool,
-}
-
-fn is_proxied(service: &Service, family: Family) -> bool {
-    let addressed = service.cluster_ips.iter().any(|address| Family::of(*address) == family);
-    service.kind != ServiceType::ExternalName && addressed
-}
-
-/// The endpoints of a service port: the ready ones; if there is none, those that end but still serve
-/// (`pkg/proxy/topology.go`, `CategorizeEndpoints`).
-fn endpoints_of(
-    service: &Service,
-    port: &skoop_model::ServicePort,
-    slices: &[EndpointSlice],
-    options: &ProxyOptions,
-) -> Vec<Backend> {
-    let wanted = match options.family {
-        Family::V4 => AddressType::Ipv4,
-        Family::V6 => AddressType::Ipv6,
-    };
-    let mut usable = Vec::new();
-    let own = slices.iter().filter(|slice| {
-        slice.key.namespace == service.key.namespace
-            && slice.service.as_deref() == Some(service.key.name.as_str())
-            && slice.address_type == wanted
-    });
-    for slice in own {
-        let number = slice.ports.iter().find(|entry| entry.name == port.name && entry.protocol == port.protocol);
-        let Some(number) = number.and_then(|entry| entry.port) else { continue };
-        for endpoint in &slice.endpoints {
-            let Some(address) = endpoint.addresses.first() else { continue };
-            let backend = Backend {
-                target: std::net::SocketAddr::new(*address, number.0).to_string(),
-                address: address.to_string(),
-                local: options.node.is_some() && endpoint.node.as_ref().map(|node| &node.0) == options.node.as_ref(),
-            };
-            usable.push((endpoint, backend));
-        }
-    }
-    let chosen = |wanted: fn(&Endpoint) -> bool| -> Vec<Backend> {
-        usable.iter().filter(|(endpoint, _)| wanted(endpoint)).map(|(_, backend)| backend.clone()).collect()
-    };
-    let ready = chosen(|endpoint| endpoint.ready);
-    if ready.is_empty() { chosen(|endpoint| endpoint.serving && endpoint.terminating) } else { ready }
 }
 
 #[cfg(test)]

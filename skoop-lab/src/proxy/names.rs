@@ -32,6 +32,20 @@ pub(super) fn endpoint(port_name: &str, protocol: Protocol, endpoint: &str) -> S
     format!("KUBE-SEP-{}", letters(&format!("{port_name}{protocol}{endpoint}")))
 }
 
+/// `HASH-NAMESPACE/NAME/PROTOCOL/PORT`, what the chains of a service port are called after in nftables.
+pub(super) fn nft_port(namespace: &str, name: &str, protocol: Protocol, port: &str) -> String {
+    let text = format!("{namespace}/{name}/{protocol}/{port}");
+    format!("{:.8}-{text}", letters(&text))
+}
+
+/// The same of one endpoint, with `__ADDRESS/PORT`. A colon is no letter of a chain's name.
+pub(super) fn nft_endpoint(namespace: &str, name: &str, protocol: Protocol, port: &str, endpoint: &str) -> String {
+    let (address, number) = endpoint.rsplit_once(':').unwrap_or((endpoint, ""));
+    let address = address.trim_matches(['[', ']']).replace(':', ".");
+    let text = format!("{namespace}/{name}/{protocol}/{port}__{address}/{number}");
+    format!("{:.8}-{text}", letters(&text))
+}
+
 /// FNV-1a, 128 bits, upper 80 of them as base32.
 fn letters(text: &str) -> String {
     let hash = text.bytes().fold(0x6c62_272e_07bb_0142_62b8_2175_6295_c58d_u128, |hash, byte| {
