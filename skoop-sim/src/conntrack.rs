@@ -142,6 +142,8 @@ pub struct PacketState {
     pub(crate) source_mac: Option<MacAddr>,
     pub(crate) sender: Sender,
     pub(crate) origin: Option<Origin>,
+    /// No process sends it: the kernel made it.
+    pub(crate) socketless: bool,
     /// What was answered about unknown rules that this packet met.
     pub(crate) answers: Vec<(RuleId, RuleDoubt, bool)>,
     /// Scratch memory of traversal, kept to spare allocations.
@@ -173,6 +175,18 @@ impl PacketState {
     /// has to be routed to this host.
     pub fn tproxy(&self) -> Option<SocketAddr> {
         self.tproxy
+    }
+
+    /// The state of a packet that the kernel makes as an answer to this one: of the same flow, the other way, and of no socket
+    /// (`nf_conntrack_attach`, `net/netfilter/nf_conntrack_core.c`).
+    pub(crate) fn of_answer(tracking: Tracking) -> Self {
+        let tracking = match tracking {
+            Tracking::Tracked { id, direction, .. } => {
+                Tracking::Tracked { id, info: Info::Related, direction: direction.opposite() }
+            }
+            Tracking::Unseen | Tracking::Untracked | Tracking::Invalid => Tracking::Unseen,
+        };
+        Self { tracking, socketless: true, ..Self::default() }
     }
 
     /// Says who sends the packet.

@@ -112,13 +112,19 @@ impl Namespace {
     /// collected.
     ///
     /// IPv4: `IN_DEV_FORWARD` (`include/linux/inetdevice.h`), the device's own value. IPv6: `conf.all.forwarding`
-    /// decides (`ip6_forward`, `net/ipv6/ip6_output.c`).
+    /// decides, and since Linux 6.17 the device's own `force_forwarding` (`ip6_forward`, `net/ipv6/ip6_output.c`).
     pub fn forwarding(&self, family: Family, device: &str) -> Option<(bool, String)> {
-        let device = match family {
-            Family::V4 => device,
-            Family::V6 => "all",
+        let of = |device: &str, name: &str| skoop_model::Sysctls::device_path(family, device, name);
+        let path = match family {
+            Family::V4 => of(device, "forwarding"),
+            Family::V6 => {
+                let forced = of(device, "force_forwarding");
+                if self.sysctl(&forced).is_some_and(|value| value != 0) {
+                    return Some((true, forced));
+                }
+                of("all", "forwarding")
+            }
         };
-        let path = skoop_model::Sysctls::device_path(family, device, "forwarding");
         Some((self.sysctl(&path)? != 0, path))
     }
 }

@@ -11,6 +11,7 @@ mod forward;
 mod input;
 mod neighbour;
 mod output;
+mod reply;
 mod vxlan;
 mod walker;
 

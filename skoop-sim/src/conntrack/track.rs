@@ -67,9 +67,10 @@ impl Conntrack {
     }
 
     /// Makes the flow of a packet known to later packets (`__nf_conntrack_confirm`). An error if another flow would get its
-    /// answers: the packet is dropped (`nf_ct_resolve_clash`).
+    /// answers: the packet is dropped (`nf_ct_resolve_clash`). An answer to the first packet of a flow, which was rejected, makes it
+    /// not known.
     pub(crate) fn confirm(&mut self, state: &PacketState) -> Result<(), String> {
-        let Tracking::Tracked { id, .. } = state.tracking else { return Ok(()) };
+        let Tracking::Tracked { id, direction: Direction::Original, .. } = state.tracking else { return Ok(()) };
         let Some(connection) = self.connection(id).filter(|connection| !connection.confirmed) else { return Ok(()) };
         if let Some(other) = self.clash(id, &connection.reply, connection.original) {
             let entry = match other {

@@ -78,13 +78,15 @@ impl Fib {
         if src.is_multicast() || src.is_broadcast() {
             return Some(format!("source {src} is not a unicast address"));
         }
-        if dst.is_broadcast() {
+        if dst.is_broadcast() || (src.is_unspecified() && dst.is_unspecified()) {
             return None;
         }
-        if src.is_unspecified() {
+        let [first, second, third, _] = dst.octets();
+        let local_group = [first, second, third] == [224, 0, 0];
+        if src.octets().first() == Some(&0) && !local_group {
             return Some(format!("source {src} is allowed only towards 255.255.255.255"));
         }
-        if dst.is_unspecified() {
+        if first == 0 {
             return Some(format!("destination {dst} is no address"));
         }
         let loopback = if dst.is_loopback() { ("destination", dst) } else { ("source", src) };
@@ -99,7 +101,15 @@ impl Fib {
         if src.is_multicast() {
             return Some(format!("source {src} is not a unicast address"));
         }
+        if src.to_ipv4_mapped().is_some() {
+            return Some(format!("source {src} is an IPv4 address"));
+        }
         let on_loopback = self.link(device).is_some_and(|link| link.loopback);
+        // The scope of a group: 0 is reserved, 1 stays in the host (RFC 4291, 2.7; erratum 3480).
+        let scope = dst.segments().first().map_or(0, |first| first & 0xf);
+        if dst.is_multicast() && (scope == 0 || (scope == 1 && !on_loopback)) {
+            return Some(format!("destination {dst} came in by {}", self.device_name(device)));
+        }
         let forbidden = [("source", src), ("destination", dst)].into_iter().find(|(_, address)| address.is_loopback());
         let (which, address) = forbidden.filter(|_| !on_loopback)?;
         Some(format!("{which} {address} came in by {}", self.device_name(device)))
@@ -156,7 +166,7 @@ impl Fib {
     ) -> Result<Reverse<'_>, Unseen> {
         let marked = self.devices.settings(device).src_valid_mark;
         // A broadcast is answered from any address (`brd_input`).
-        let broadcast = self.address_kind(packet.dst, None) == RouteKind::Broadcast;
+        let broadcast = matches!(self.address_kind(packet.dst, None), RouteKind::Broadcast | RouteKind::Multicast);
         let flow = Flow {
             src: Some(packet.dst).filter(|_| !broadcast),
             dst: packet.src,

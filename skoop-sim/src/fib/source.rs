@@ -51,7 +51,7 @@ impl Fib {
 
     /// `inet_select_addr`, `net/ipv4/devinet.c`: the first primary address of the device that is on one link with
     /// `towards`, else its first one, else the first one of any device.
-    pub(super) fn select_address(&self, device: Option<IfIndex>, towards: Option<IpAddr>, scope: u8) -> Option<IpAddr> {
+    pub(crate) fn select_address(&self, device: Option<IfIndex>, towards: Option<IpAddr>, scope: u8) -> Option<IpAddr> {
         let primary = |device| self.devices.addresses_v4(device).iter().filter(|address| !address.secondary);
         let localnet = device.is_some_and(|device| self.devices.settings(device).route_localnet);
         let widest = if localnet { RouteScope::LINK.0 } else { RouteScope::HOST.0 };
@@ -70,7 +70,7 @@ impl Fib {
     }
 
     /// `ipv6_dev_get_saddr`, `net/ipv6/addrconf.c`: RFC 6724, section 5, as Linux has it.
-    pub(super) fn select_address_v6(&self, device: Option<IfIndex>, dst: IpAddr) -> Option<IpAddr> {
+    pub(crate) fn select_address_v6(&self, device: Option<IfIndex>, dst: IpAddr) -> Option<IpAddr> {
         let IpAddr::V6(dst) = dst else { return None };
         let only_device = dst.is_multicast() || scope(dst) <= LINK_LOCAL;
         let device = device.filter(|device| *device != super::rules::LOOPBACK);

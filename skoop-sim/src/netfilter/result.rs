@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use skoop_model::{Backend, Evidence, Family, Mark, Packet};
 
 use super::words::Words;
+use crate::conntrack::Tracking;
 
 /// What a hook did. The packet was walked to the end of the hook whatever `blockers` says, as if each of them had accepted it.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -19,6 +20,8 @@ pub struct HookResult {
     pub reroute: bool,
     /// The local address and port whose socket takes the packet (TPROXY), once routing finds that it is for this host.
     pub tproxy: Option<SocketAddr>,
+    /// The packet as the first blocker met it, and its flow: what an answer is about.
+    pub(crate) stopped: Option<Box<(Packet, Tracking)>>,
 }
 
 /// A rule or policy that stops the packet.

@@ -72,6 +72,9 @@ impl Run<'_> {
     /// Records what stops the packet.
     pub(super) fn block(&mut self, verdict: NfVerdict, by: RuleRef, because: Option<&str>) {
         let because = because.map(str::to_owned);
+        if self.result.blockers.is_empty() {
+            self.result.stopped = Some(Box::new((self.packet.clone(), self.state.tracking)));
+        }
         self.result.blockers.push(NfBlocker { verdict, by, by_policy: false, because });
     }
 

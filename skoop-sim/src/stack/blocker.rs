@@ -1,6 +1,6 @@
 //! What stops a packet.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use skoop_model::{
     Evidence, IfIndex, MacAddr, NeighbourState, Packet, Place, Port, Route, RouteKind, RoutingRule, Vni,
@@ -66,6 +66,18 @@ pub enum Stop {
     },
     /// A source or destination address that may not appear there.
     Martian,
+    /// This host is not a member of the multicast group.
+    NotMember {
+        /// The group.
+        group: IpAddr,
+    },
+    /// TPROXY gave it to a socket, but no route makes it one for this host.
+    TproxyForwarded {
+        /// Address and port of the socket.
+        socket: SocketAddr,
+    },
+    /// A link-local source would leave its link.
+    BeyondScope,
     /// TTL or hop limit used up.
     TtlExpired,
     /// Longer than the MTU of the way out, and may not be fragmented.
@@ -182,6 +194,11 @@ impl Stop {
                 format!("dropped by reverse path filter: {} is {value}", dotted(sysctl))
             }
             Self::Martian => "dropped: an address that may not appear here".to_owned(),
+            Self::NotMember { group } => format!("ignored: not in multicast group {group}"),
+            Self::TproxyForwarded { socket } => {
+                format!("dropped: TPROXY gave it to the socket on {socket}, but it is routed elsewhere")
+            }
+            Self::BeyondScope => "not forwarded: a link-local source stays on its link".to_owned(),
             Self::TtlExpired => "dropped: time to live used up".to_owned(),
             Self::TooLarge { mtu_bytes } => {
                 format!("dropped: longer than the MTU of {mtu_bytes} bytes, and may not be fragmented")

@@ -1,11 +1,13 @@
 //! Bridges: frames between ports, and to and from the bridge's own device.
 
-use skoop_model::{BridgeConfig, Evidence, Family, FdbEntry, IfIndex, Link, LinkKind, MacAddr, PortState, Stage};
+use skoop_model::{
+    BridgeConfig, Evidence, Family, FdbEntry, IfIndex, Link, LinkKind, MacAddr, PortState, RouteKind, Stage,
+};
 
 use super::input::exceeds;
 use super::walker::{Devices, Skb, Walker, link_evidence};
 use super::{Ending, Stop};
-use crate::{Flow, Hook, Lookup};
+use crate::{Flow, Forks, Hook, Lookup, PacketState};
 
 /// Where a bridge sends a frame.
 #[derive(Clone, Copy)]
@@ -42,18 +44,25 @@ impl<'a> Walker<'a, '_> {
                 link_evidence(bridge),
             ));
         }
+        self.bridge_hook(Hook::Prerouting, bridge, (Some(port), None), &mut skb);
         if self.calls_iptables(bridge, skb.packet.family()) {
             let before = skb.packet.dst;
+            skb.in_port = Some(port.index);
             let devices = Devices { input: Some(bridge.index), in_port: Some(port.index), ..Devices::default() };
             self.hook(Hook::Prerouting, devices, &mut skb);
             skb.prerouted = true;
+            skb.route = Some(RouteKind::Unicast);
             if skb.packet.dst != before {
-                self.bridged_dnat(bridge, &mut skb);
+                self.bridged_dnat(bridge, &mut skb)?;
             }
+        }
+        if skb.dst_mac.is_group() {
+            return self.bridge_group(bridge, port, skb);
         }
         let (way, because) = self.bridge_way(bridge, Some(port), skb.dst_mac);
         match way {
             Way::Up => {
+                self.bridge_hook(Hook::Input, bridge, (Some(port), None), &mut skb);
                 self.pass(Stage::Bridge, Some(bridge.index), &skb.packet, |walker| {
                     (format!("up to {}", bridge.name), walker.fdb_evidence(bridge, skb.dst_mac, way, because))
                 });
@@ -68,31 +77,77 @@ impl<'a> Walker<'a, '_> {
         }
     }
 
-    /// DNAT on a bridge: to the neighbour's MAC address if the new destination is on the same bridge, else up to be
-    /// routed (`br_nf_pre_routing_finish`, `net/bridge/br_netfilter_hooks.c`).
-    fn bridged_dnat(&mut self, bridge: &Link, skb: &mut Skb) {
+    /// A frame for all or for a group: the bridge's own device gets it, and the ports too. The walk goes up where the packet is for
+    /// this host, since that copy is the one that is answered.
+    fn bridge_group(&mut self, bridge: &Link, port: &Link, mut skb: Skb) -> Result<Ending, Ending> {
         let namespace = self.namespace;
         let flow = Flow { iif: Some(bridge.index), ..Flow::of(&skb.packet) };
+        let to_all =
+            skb.packet.dst.is_multicast() || namespace.fib().address_kind(skb.packet.dst, None) == RouteKind::Broadcast;
+        let local = to_all
+            || matches!(namespace.fib().lookup(&flow, &mut Forks::first()), Lookup::Found(found) if found.is_local());
+        if local {
+            self.bridge_hook(Hook::Input, bridge, (Some(port), None), &mut skb);
+            self.pass(Stage::Bridge, Some(bridge.index), &skb.packet, |_| {
+                let by = Evidence::new("packet", format!("frame for {}", skb.dst_mac));
+                (format!("up to {}, and flooded to the other ports", bridge.name), by)
+            });
+            return self.ip_input(bridge, skb);
+        }
+        match self.only_port(bridge, Some(port)) {
+            Some(only) => self.bridge_forward(bridge, port, only, skb, Because::Unknown),
+            None => Err(self.flooded(bridge, &skb)),
+        }
+    }
+
+    /// The port by which a frame for all leaves, if there is only one.
+    fn only_port(&self, bridge: &Link, from: Option<&Link>) -> Option<IfIndex> {
+        let from = from.map(|from| from.index);
+        let mut ports = self.namespace.bridge_ports(bridge.index).filter(|port| {
+            let settings = port.bridge_port.as_ref();
+            let floods =
+                settings.is_none_or(|settings| settings.broadcast_flood && settings.state == PortState::Forwarding);
+            Some(port.index) != from && floods && port.is_running()
+        });
+        let first = ports.next()?;
+        ports.next().is_none().then_some(first.index)
+    }
+
+    fn flooded(&self, bridge: &Link, skb: &Skb) -> Ending {
+        let what = format!("frame for {} on bridge {}", skb.dst_mac, bridge.name);
+        self.unknown(what, "it is flooded, and a walk follows one packet")
+    }
+
+    /// DNAT on a bridge: to the neighbour's MAC address if the new destination is on the same bridge, else up to be
+    /// routed (`br_nf_pre_routing_finish`, `net/bridge/br_netfilter_hooks.c`).
+    fn bridged_dnat(&mut self, bridge: &Link, skb: &mut Skb) -> Result<(), Ending> {
+        let namespace = self.namespace;
+        let family = skb.packet.family();
+        let flow = Flow { iif: Some(bridge.index), ..Flow::of(&skb.packet) };
         let own = bridge.mac.unwrap_or_default();
-        let Lookup::Found(found) = namespace.fib().lookup(&flow, self.forks) else {
-            skb.dst_mac = own;
-            return;
-        };
-        let forwards = namespace.forwarding(skb.packet.family(), &bridge.name).is_none_or(|(on, _)| on);
-        let same_bridge = found.nexthop.and_then(|hop| hop.link) == Some(bridge.index) && !found.is_local();
-        if !(same_bridge && forwards) {
-            skb.dst_mac = own;
-            return;
-        }
-        let next_hop = found.nexthop.and_then(|hop| hop.gateway).unwrap_or(skb.packet.dst);
-        match self.neighbour(bridge, next_hop, &found, skb) {
-            Ok(mac) => {
-                skb.dst_mac = mac;
-                skb.src_mac = own;
+        let found = match namespace.fib().lookup(&flow, self.forks) {
+            Lookup::Found(found) => found,
+            // IPv6 drops it here and tells nobody; IPv4 finds out above.
+            refused if family == Family::V6 => {
+                let silent = Skb { route: None, state: PacketState::default(), packet: skb.packet.clone(), ..*skb };
+                return Err(self.refused(Some(bridge.index), &silent, refused));
             }
-            // The blocker is recorded; the bridge will find nobody for the old address either.
-            Err(_) => skb.dst_mac = MacAddr::ZERO,
+            _ => {
+                skb.dst_mac = own;
+                return Ok(());
+            }
+        };
+        let forwards = || namespace.forwarding(family, &bridge.name).is_none_or(|(on, _)| on);
+        let same_bridge = found.nexthop.and_then(|hop| hop.link) == Some(bridge.index) && !found.is_local();
+        if !same_bridge || (family == Family::V4 && !forwards()) {
+            skb.dst_mac = own;
+            return Ok(());
         }
+        self.source_check(bridge, skb, Some(bridge.index))?;
+        let next_hop = found.nexthop.and_then(|hop| hop.gateway).unwrap_or(skb.packet.dst);
+        // The source address of the frame stays (`br_nf_pre_routing_finish_bridge`).
+        skb.dst_mac = self.neighbour(bridge, next_hop, &found, skb)?;
+        Ok(())
     }
 
     /// A frame goes from port to port (`br_forward`, `net/bridge/br_forward.c`).
@@ -113,7 +168,10 @@ impl<'a> Walker<'a, '_> {
             let by = walker.fdb_evidence(bridge, skb.dst_mac, Way::Port(out.index), because);
             (format!("bridged to port {}", out.name), by)
         });
-        if self.calls_iptables(bridge, skb.packet.family()) {
+        self.bridge_hook(Hook::Forward, bridge, (Some(port), Some(out)), &mut skb);
+        // `br_nf_forward_ip` and `br_nf_post_routing` go by what PREROUTING of the bridge noted.
+        let called = skb.in_port.is_some();
+        if called {
             let devices = Devices {
                 input: Some(bridge.index),
                 output: Some(bridge.index),
@@ -121,9 +179,25 @@ impl<'a> Walker<'a, '_> {
                 out_port: Some(out.index),
             };
             self.hook(Hook::Forward, devices, &mut skb);
+            self.bridge_hook(Hook::Postrouting, bridge, (None, Some(out)), &mut skb);
             self.hook(Hook::Postrouting, Devices { input: None, ..devices }, &mut skb);
+            self.bridge_fragments(out, &mut skb)?;
+        } else {
+            self.bridge_hook(Hook::Postrouting, bridge, (None, Some(out)), &mut skb);
         }
         self.leave_by_port(out, skb)
+    }
+
+    /// br_netfilter puts fragments together, and cuts what is too long for the port again if it may (`br_nf_dev_queue_xmit`).
+    fn bridge_fragments(&mut self, port: &Link, skb: &mut Skb) -> Result<(), Ending> {
+        if skb.packet.wire_bytes() <= port.mtu_bytes || skb.packet.family() == Family::V6 {
+            return Ok(());
+        }
+        if skb.packet.dont_fragment {
+            return Err(self.too_long_for(Stage::Bridge, port, skb));
+        }
+        self.cut(port, port.mtu_bytes, skb);
+        Ok(())
     }
 
     /// A port drops what is longer than its MTU, and says so to nobody (`br_dev_queue_push_xmit`, net/bridge/br_forward.c).
@@ -150,9 +224,14 @@ impl<'a> Walker<'a, '_> {
     }
 
     /// The bridge's own device sends (`br_dev_xmit`, `net/bridge/br_device.c`).
-    pub(super) fn bridge_output(&mut self, bridge: &Link, skb: Skb) -> Result<Ending, Ending> {
+    pub(super) fn bridge_output(&mut self, bridge: &Link, mut skb: Skb) -> Result<Ending, Ending> {
         self.enter(&skb, Some(bridge.index))?;
-        let (way, because) = self.bridge_way(bridge, None, skb.dst_mac);
+        let (way, because) = if skb.dst_mac.is_group() {
+            let Some(only) = self.only_port(bridge, None) else { return Err(self.flooded(bridge, &skb)) };
+            (Way::Port(only), Because::Unknown)
+        } else {
+            self.bridge_way(bridge, None, skb.dst_mac)
+        };
         match way {
             Way::Port(out) => {
                 let Some(out) = self.namespace.link(out) else {
@@ -163,6 +242,8 @@ impl<'a> Walker<'a, '_> {
                     let by = walker.fdb_evidence(bridge, skb.dst_mac, way, because);
                     (format!("bridged to port {}", out.name), by)
                 });
+                self.bridge_hook(Hook::Output, bridge, (None, Some(out)), &mut skb);
+                self.bridge_hook(Hook::Postrouting, bridge, (None, Some(out)), &mut skb);
                 self.leave_by_port(out, skb)
             }
             Way::Up | Way::Nobody => {

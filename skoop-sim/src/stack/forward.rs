@@ -1,9 +1,12 @@
 //! Forwarding: from the routing decision to the way out.
 
+use std::net::IpAddr;
+
 use skoop_model::{Evidence, Family, IfIndex, Link, Packet, Stage};
 
+use super::reply::IcmpError;
 use super::walker::{Devices, Skb, Walker, link_evidence};
-use super::{Ending, Stop};
+use super::{Ending, Errno, Stop};
 use crate::{Found, Hook};
 
 impl Walker<'_, '_> {
@@ -14,16 +17,48 @@ impl Walker<'_, '_> {
         self.pass(Stage::Routing, Some(out), &skb.packet, |walker| {
             (walker.forward_decision(out, found), walker.route_evidence(found.route))
         });
+        if skb.dst_mac.is_group() {
+            // `ip_forward` and `ip6_forward` want PACKET_HOST.
+            let evidence = Evidence::new("packet", format!("frame for {}", skb.dst_mac));
+            let stop = Stop::WrongMac { mac: skb.dst_mac };
+            return Err(self.stop(Stage::Forward, Some(link.index), &skb.packet, stop, evidence));
+        }
+        if let Some(socket) = skb.state.tproxy() {
+            // "if (unlikely(skb->sk)) goto drop;"
+            let evidence = self.route_evidence(found.route);
+            let stop = Stop::TproxyForwarded { socket };
+            return Err(self.stop(Stage::Forward, Some(link.index), &skb.packet, stop, evidence));
+        }
         if skb.packet.ttl <= 1 {
+            self.icmp_error(&skb, IcmpError::ttl_expired(skb.packet.family()));
             let evidence = Evidence::new("packet", format!("ttl {}", skb.packet.ttl));
             return Err(self.stop(Stage::Forward, Some(link.index), &skb.packet, Stop::TtlExpired, evidence));
         }
-        self.fits(out, found, &skb.packet)?;
+        self.stays_in_scope(link, out, &skb)?;
+        self.fits(out, found, &skb)?;
         skb.packet.ttl -= 1;
         let devices = Devices { input: Some(link.index), output: Some(out), in_port: skb.in_port, out_port: None };
         self.hook(Hook::Forward, devices, &mut skb);
         skb.in_port = None;
         self.ip_output(out, found, skb)
+    }
+
+    /// `ip6_forward`: what would go back by the device that it came in by is not looked at.
+    fn stays_in_scope(&mut self, link: &Link, out: IfIndex, skb: &Skb) -> Result<(), Ending> {
+        let IpAddr::V6(src) = skb.packet.src else { return Ok(()) };
+        let device = Some(link.index);
+        if out == link.index {
+            return Ok(());
+        }
+        let evidence = Evidence::new("packet", format!("source {src}"));
+        if src.is_unspecified() || src.is_loopback() {
+            return Err(self.stop(Stage::Forward, device, &skb.packet, Stop::Martian, evidence));
+        }
+        if src.is_unicast_link_local() {
+            self.icmp_error(skb, IcmpError::beyond_scope());
+            return Err(self.stop(Stage::Forward, device, &skb.packet, Stop::BeyondScope, evidence));
+        }
+        Ok(())
     }
 
     fn forward_decision(&self, out: IfIndex, found: &Found<'_>) -> String {
@@ -43,7 +78,8 @@ impl Walker<'_, '_> {
 
     /// The MTU check: before FORWARD (`ip_exceeds_mtu`, net/ipv4/ip_forward.c), and of what is sent (`ip_fragment`,
     /// net/ipv4/ip_output.c).
-    pub(super) fn fits(&mut self, out: IfIndex, found: &Found<'_>, packet: &Packet) -> Result<(), Ending> {
+    pub(super) fn fits(&mut self, out: IfIndex, found: &Found<'_>, skb: &Skb) -> Result<(), Ending> {
+        let packet = &skb.packet;
         let Some(mtu_bytes) = self.mtu(out, found) else { return Ok(()) };
         let rigid = packet.dont_fragment || packet.family() == Family::V6;
         if packet.wire_bytes() > mtu_bytes && rigid {
@@ -51,6 +87,11 @@ impl Walker<'_, '_> {
                 Some(link) if link.mtu_bytes <= mtu_bytes => link_evidence(link),
                 _ => self.route_evidence(found.route),
             };
+            if skb.process {
+                self.fail(skb, Errno::Emsgsize);
+            } else {
+                self.icmp_error(skb, IcmpError::too_big(packet.family(), mtu_bytes));
+            }
             return Err(self.stop(Stage::Forward, Some(out), packet, Stop::TooLarge { mtu_bytes }, evidence));
         }
         Ok(())
@@ -59,23 +100,28 @@ impl Walker<'_, '_> {
     /// Bytes that a packet may have that leaves by a route.
     fn mtu(&self, out: IfIndex, found: &Found<'_>) -> Option<u32> {
         let own = self.namespace.link(out)?.mtu_bytes;
-        Some(found.route.mtu_bytes.filter(|mtu| *mtu > 0).map_or(own, |mtu| mtu.min(own)))
+        Some(found.route.mtu_bytes.filter(|mtu| *mtu > 0).unwrap_or(own))
     }
 
-    /// Cuts a packet that is too long (`ip_do_fragment`): each fragment but the last carries a multiple of eight bytes.
+    /// Cuts what is too long for the way out, if it may (`ip_fragment`).
     fn fragment(&mut self, out: IfIndex, found: &Found<'_>, skb: &mut Skb) -> Result<(), Ending> {
-        const IP_HEADER: u32 = 20;
-        self.fits(out, found, &skb.packet)?;
+        self.fits(out, found, skb)?;
         let (Some(mtu), Some(link)) = (self.mtu(out, found), self.namespace.link(out)) else { return Ok(()) };
         if skb.packet.wire_bytes() > mtu && !link.loopback {
-            let before = skb.packet.clone();
-            skb.packet.fragment_bytes = Some(mtu.saturating_sub(IP_HEADER) / 8 * 8 + IP_HEADER);
-            let change = (before, skb.packet.clone());
-            self.change(Stage::Egress, Some(out), change, |_| {
-                (format!("cut into fragments: longer than the MTU of {mtu} bytes"), link_evidence(link))
-            });
+            self.cut(link, mtu, skb);
         }
         Ok(())
+    }
+
+    /// Cuts a packet (`ip_do_fragment`): each fragment but the last carries a multiple of eight bytes.
+    pub(super) fn cut(&mut self, link: &Link, mtu: u32, skb: &mut Skb) {
+        const IP_HEADER: u32 = 20;
+        let before = skb.packet.clone();
+        skb.packet.fragment_bytes = Some(mtu.saturating_sub(IP_HEADER) / 8 * 8 + IP_HEADER);
+        let change = (before, skb.packet.clone());
+        self.change(Stage::Egress, Some(link.index), change, |_| {
+            (format!("cut into fragments: longer than the MTU of {mtu} bytes"), link_evidence(link))
+        });
     }
 
     /// `ip_output`: POSTROUTING, then the neighbour, then the device (`net/ipv4/ip_output.c`).

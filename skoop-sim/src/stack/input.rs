@@ -1,12 +1,15 @@
 //! A frame comes in: device, IP input, local delivery.
 
+use std::net::{IpAddr, Ipv6Addr};
+
 use skoop_model::{
-    Evidence, Family, Frame, IfIndex, Link, LinkKind, Packet, Protocol, Stage, Sysctls, Transport, Unseen,
+    Evidence, Family, Frame, IfIndex, Link, LinkKind, Packet, Protocol, RouteKind, Stage, Sysctls, Transport, Unseen,
 };
 
+use super::reply::IcmpError;
 use super::walker::{Devices, Skb, Walker, link_evidence};
-use super::{Ending, Stop};
-use crate::{Flow, Hook, Lookup, SourceCheck};
+use super::{Ending, Errno, Stop};
+use crate::{DeviceHook, Flow, Hook, Lookup, SourceCheck};
 
 impl Walker<'_, '_> {
     /// A frame comes in by `device` (`__netif_receive_skb_core`, `net/core/dev.c`).
@@ -50,6 +53,7 @@ impl Walker<'_, '_> {
             return Err(self.stop(Stage::Ingress, Some(device), &skb.packet, Stop::LinkDown, link_evidence(link)));
         }
         self.programs(link)?;
+        self.device_hook(DeviceHook::Ingress, link, &mut skb);
         self.pass(Stage::Ingress, Some(device), &skb.packet, |_| {
             (format!("received by {}", link.name), link_evidence(link))
         });
@@ -58,7 +62,6 @@ impl Walker<'_, '_> {
                 let name = self.namespace.device_name(controller);
                 return Err(self.unknown(format!("port {} of {name}", link.name), "such controllers are not modelled"));
             };
-            skb.in_port = Some(device);
             return self.bridge_input(bridge, link, skb);
         }
         self.ip_input(link, skb)
@@ -92,39 +95,152 @@ impl Walker<'_, '_> {
             let evidence = Evidence::new("link", format!("{} has link-layer address {mac}", link.name));
             return Err(self.stop(Stage::Ingress, Some(link.index), &skb.packet, stop, evidence));
         }
-        self.ipv6_enabled(link, &skb)?;
+        skb.input = Some(link.index);
+        skb.route = None;
+        if skb.packet.family() == Family::V6 {
+            self.ipv6_enabled(link, &skb)?;
+            // `ip6_rcv_core` looks at the addresses before any rule does.
+            self.martian(link, &skb)?;
+        }
         if !skb.prerouted {
             let devices = Devices { input: Some(link.index), in_port: skb.in_port, ..Devices::default() };
             self.hook(Hook::Prerouting, devices, &mut skb);
         }
         skb.prerouted = false;
+        self.route_input(link, skb)
+    }
+
+    /// `ip_route_input_rcu` and `ip_route_input_slow`, `net/ipv4/route.c`; `ip6_route_input`, `net/ipv6/route.c`.
+    fn route_input(&mut self, link: &Link, mut skb: Skb) -> Result<Ending, Ending> {
+        let family = skb.packet.family();
+        if family == Family::V4 {
+            self.martian(link, &skb)?;
+        }
+        if skb.packet.dst.is_multicast() {
+            return self.multicast_input(link, skb);
+        }
+        if is_for_all(&skb.packet) {
+            let by = Evidence::new("packet", format!("destination {}", skb.packet.dst));
+            return self.broadcast_input(link, skb, by);
+        }
         let flow = Flow { iif: Some(link.index), ..Flow::of(&skb.packet) };
         let namespace = self.namespace;
-        match namespace.fib().lookup(&flow, self.forks) {
-            Lookup::Found(found) if found.is_local() => {
+        let found = match namespace.fib().lookup(&flow, self.forks) {
+            Lookup::Found(found) => found,
+            Lookup::Unknown(unseen) => return Err(Ending::Unknown(unseen)),
+            refused => {
+                // `fib_validate_source` comes later than the lookup: a packet without a route is not checked. IPv6 answers even
+                // if it does not forward (`ip6_pkt_drop`).
+                if family == Family::V6 {
+                    skb.route = Some(RouteKind::Unreachable);
+                    return Err(self.refused(Some(link.index), &skb, refused));
+                }
+                self.forwarding(link, &skb)?;
+                skb.route = Some(RouteKind::Unreachable);
+                return Err(self.refused(Some(link.index), &skb, refused));
+            }
+        };
+        skb.route = Some(found.kind());
+        match (family, found.kind()) {
+            (Family::V4, RouteKind::Broadcast) if !self.forwards_broadcasts(link) => {
+                let by = self.route_evidence(found.route);
+                self.broadcast_input(link, skb, by)
+            }
+            (_, RouteKind::Local) | (Family::V6, RouteKind::Anycast) => {
                 self.source_check(link, &skb, None)?;
                 self.pass(Stage::Routing, Some(link.index), &skb.packet, |walker| {
                     ("for this host".to_owned(), walker.route_evidence(found.route))
                 });
                 self.local_input(link, skb)
             }
-            Lookup::Found(found) => {
+            (Family::V4, RouteKind::Anycast | RouteKind::Multicast) => {
+                let evidence = self.route_evidence(found.route);
+                Err(self.stop(Stage::Routing, Some(link.index), &skb.packet, Stop::Martian, evidence))
+            }
+            _ => {
                 self.forwarding(link, &skb)?;
                 self.source_check(link, &skb, found.device())?;
                 self.forward(link, skb, &found)
             }
-            Lookup::Unknown(unseen) => Err(Ending::Unknown(unseen)),
-            refused => {
-                // fib_validate_source comes later than the lookup: a packet without a route is not checked.
-                self.forwarding(link, &skb)?;
-                Err(self.refused(Some(link.index), &skb.packet, refused))
+        }
+    }
+
+    /// Addresses that may not come in, whatever the routes.
+    fn martian(&mut self, link: &Link, skb: &Skb) -> Result<(), Ending> {
+        match self.namespace.fib().martian(&skb.packet, link.index) {
+            Some(why) => {
+                let evidence = Evidence::new("address", why);
+                Err(self.stop(Stage::Routing, Some(link.index), &skb.packet, Stop::Martian, evidence))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// `IN_DEV_BFORWARD`: directed broadcasts are forwarded like any packet.
+    fn forwards_broadcasts(&self, link: &Link) -> bool {
+        let on = |device: &str| {
+            let sysctl = Sysctls::device_path(Family::V4, device, "bc_forwarding");
+            self.namespace.sysctl(&sysctl).is_some_and(|value| value != 0)
+        };
+        on("all") && on(&link.name)
+    }
+
+    /// A broadcast, for this host among others (`brd_input` of `ip_route_input_slow`).
+    fn broadcast_input(&mut self, link: &Link, mut skb: Skb, by: Evidence) -> Result<Ending, Ending> {
+        if !is_zero_net(skb.packet.src) {
+            self.source_check(link, &skb, None)?;
+        }
+        skb.route = Some(RouteKind::Broadcast);
+        self.pass(Stage::Routing, Some(link.index), &skb.packet, |_| ("broadcast, for this host too".to_owned(), by));
+        self.local_input(link, skb)
+    }
+
+    /// `ip_route_input_mc`, `ip6_mc_input`: for the members of the group. Groups are not collected, but some are always joined.
+    /// Nothing here forwards multicast.
+    fn multicast_input(&mut self, link: &Link, mut skb: Skb) -> Result<Ending, Ending> {
+        let group = skb.packet.dst;
+        let unseen = || Unseen {
+            what: format!("{} of {} {} is in group {group}", link.name, self.site.node, self.site.label),
+            why: "multicast groups are not collected".to_owned(),
+            matters: true,
+        };
+        let joined = self.always_joined(link, group) || self.forks.unknown(unseen());
+        if !joined {
+            let evidence = Evidence::new("missing", format!("{} is not in group {group}", link.name));
+            return Err(self.stop(Stage::Routing, Some(link.index), &skb.packet, Stop::NotMember { group }, evidence));
+        }
+        if skb.packet.family() == Family::V4 && !is_zero_net(skb.packet.src) {
+            self.source_check(link, &skb, None)?;
+        }
+        skb.route = Some(RouteKind::Multicast);
+        self.pass(Stage::Routing, Some(link.index), &skb.packet, |_| {
+            let by = Evidence::new("link", format!("{} is in group {group}", link.name));
+            ("for this host, as a member".to_owned(), by)
+        });
+        self.local_input(link, skb)
+    }
+
+    /// Groups that the kernel joins by itself (`ip_mc_up`, `net/ipv4/igmp.c`; `ipv6_mc_up`, `addrconf_join_solict`).
+    fn always_joined(&self, link: &Link, group: IpAddr) -> bool {
+        match group {
+            IpAddr::V4(group) => group.octets() == [224, 0, 0, 1],
+            IpAddr::V6(group) => {
+                let low = group.segments();
+                let addresses = self.namespace.snapshot().addresses.elements().iter();
+                let solicited = |address: Ipv6Addr| {
+                    let bits = address.to_bits() & 0xff_ffff;
+                    Ipv6Addr::from_bits((0xff02_u128 << 112) | 0x1_ff00_0000 | bits) == group
+                };
+                let mut own = addresses.filter(|address| address.link == link.index);
+                matches!(low, [0xff01 | 0xff02, 0, 0, 0, 0, 0, 0, 1])
+                    || own.any(|address| matches!(address.ip(), IpAddr::V6(address) if solicited(address)))
             }
         }
     }
 
     fn ipv6_enabled(&mut self, link: &Link, skb: &Skb) -> Result<(), Ending> {
         let sysctl = Sysctls::device_path(Family::V6, &link.name, "disable_ipv6");
-        if skb.packet.family() == Family::V6 && self.namespace.sysctl(&sysctl).is_some_and(|value| value != 0) {
+        if self.namespace.sysctl(&sysctl).is_some_and(|value| value != 0) {
             let evidence = Evidence::new("sysctl", format!("{} = 1", super::blocker::dotted(&sysctl)));
             let stop = Stop::Ipv6Disabled { sysctl };
             return Err(self.stop(Stage::Ingress, Some(link.index), &skb.packet, stop, evidence));
@@ -153,8 +269,11 @@ impl Walker<'_, '_> {
     }
 
     /// Martian addresses and reverse path filter (`fib_validate_source`, `net/ipv4/fib_frontend.c`).
-    fn source_check(&mut self, link: &Link, skb: &Skb, out: Option<IfIndex>) -> Result<(), Ending> {
+    pub(super) fn source_check(&mut self, link: &Link, skb: &Skb, out: Option<IfIndex>) -> Result<(), Ending> {
         let namespace = self.namespace;
+        if skb.packet.family() == Family::V6 {
+            return Ok(());
+        }
         match namespace.fib().validate_source(&skb.packet, link.index, out, self.forks) {
             SourceCheck::Ok => Ok(()),
             SourceCheck::Martian { why } => {
@@ -191,16 +310,21 @@ impl Walker<'_, '_> {
                 return Err(self.stop(Stage::Delivery, Some(link.index), &skb.packet, stop, evidence));
             }
         }
+        self.no_socket(&skb, link.index);
         Ok(Ending::Delivered { packet: skb.packet, device: link.index })
     }
 
     /// A lookup that found no way.
-    pub(super) fn refused(
-        &mut self,
-        device: Option<IfIndex>,
-        packet: &skoop_model::Packet,
-        lookup: Lookup<'_>,
-    ) -> Ending {
+    pub(super) fn refused(&mut self, device: Option<IfIndex>, skb: &Skb, lookup: Lookup<'_>) -> Ending {
+        let packet = &skb.packet;
+        let (kind, by_rule) = match &lookup {
+            Lookup::Refused { kind, route, .. } => (Some(*kind), route.is_none()),
+            _ => (None, false),
+        };
+        if let Some(error) = IcmpError::no_way(packet.family(), kind, by_rule).filter(|_| !skb.process) {
+            self.icmp_error(skb, error);
+        }
+        self.fail(skb, Errno::no_way(packet.family(), kind, by_rule));
         let (stop, evidence) = match lookup {
             Lookup::Refused { kind, route, rule } => {
                 let evidence = match (route, rule) {
@@ -217,6 +341,19 @@ impl Walker<'_, '_> {
         };
         self.stop(Stage::Routing, device, packet, stop, evidence)
     }
+}
+
+/// Limited broadcast, and what a host without address sends (`ip_route_input_slow`).
+fn is_for_all(packet: &Packet) -> bool {
+    match (packet.src, packet.dst) {
+        (IpAddr::V4(src), IpAddr::V4(dst)) => dst.is_broadcast() || (src.is_unspecified() && dst.is_unspecified()),
+        _ => false,
+    }
+}
+
+/// 0.0.0.0/8 (`ipv4_is_zeronet`).
+fn is_zero_net(address: IpAddr) -> bool {
+    matches!(address, IpAddr::V4(address) if address.octets().first() == Some(&0))
 }
 
 fn no_route_text(packet: &skoop_model::Packet, asked: &[skoop_model::TableId]) -> String {

@@ -5,9 +5,10 @@ use std::net::IpAddr;
 use skoop_model::{Evidence, Frame, Link, LinkKind, MacAddr, Neighbour, NeighbourState, RouteKind, Stage, Unseen};
 
 use super::input::is_plain;
+use super::reply::IcmpError;
 use super::walker::{Skb, Walker, link_evidence};
 use super::{Ending, Resolution, Stop};
-use crate::Found;
+use crate::{DeviceHook, Found};
 
 impl Walker<'_, '_> {
     /// The link-layer address of `next_hop` (`neigh_resolve_output`, net/core/neighbour.c).
@@ -18,7 +19,10 @@ impl Walker<'_, '_> {
         found: &Found<'_>,
         skb: &Skb,
     ) -> Result<MacAddr, Ending> {
-        if next_hop.is_multicast() || found.kind() == RouteKind::Broadcast {
+        if let Some(mac) = group_mac(next_hop) {
+            return Ok(mac);
+        }
+        if found.kind() == RouteKind::Broadcast {
             return Ok(MacAddr::BROADCAST);
         }
         if link.no_arp || link.mac.is_none() {
@@ -86,16 +90,18 @@ impl Walker<'_, '_> {
             Some(entry) => Evidence::new("neighbour", neighbour_text(entry, &link.name)),
             None => Evidence::new("missing", format!("no neighbour entry for {next_hop} dev {}", link.name)),
         };
+        self.icmp_error(skb, IcmpError::no_neighbour(skb.packet.family()));
         let stop = Stop::NoNeighbour { address: next_hop, state: entry.map(|entry| entry.state) };
         self.stop(Stage::Neighbour, Some(link.index), &skb.packet, stop, evidence)
     }
 
     /// Hands the frame to a device (`dev_queue_xmit`, net/core/dev.c).
-    pub(super) fn transmit(&mut self, link: &Link, skb: Skb, next_hop: Option<IpAddr>) -> Result<Ending, Ending> {
+    pub(super) fn transmit(&mut self, link: &Link, mut skb: Skb, next_hop: Option<IpAddr>) -> Result<Ending, Ending> {
         let device = Some(link.index);
         if !link.up {
             return Err(self.stop(Stage::Egress, device, &skb.packet, Stop::LinkDown, link_evidence(link)));
         }
+        self.device_hook(DeviceHook::Egress, link, &mut skb);
         match &link.kind {
             LinkKind::Bridge(_) => return self.bridge_output(link, skb),
             LinkKind::Vxlan(config) => return self.vxlan_output(link, config, skb),
@@ -112,6 +118,23 @@ impl Walker<'_, '_> {
         self.pass(Stage::Egress, device, &skb.packet, |_| (format!("sent by {}", link.name), link_evidence(link)));
         let frame: Frame = skb.into_frame();
         Ok(Ending::Sent { device: link.index, frame, next_hop })
+    }
+}
+
+/// The link-layer address of a multicast group or of all (`ip_eth_mc_map`, `include/net/ip.h`; `ipv6_eth_mc_map`,
+/// `include/net/if_inet6.h`; `arp_mc_map`, `net/ipv4/arp.c`).
+fn group_mac(address: IpAddr) -> Option<MacAddr> {
+    match address {
+        IpAddr::V4(address) if address.is_broadcast() => Some(MacAddr::BROADCAST),
+        IpAddr::V4(address) if address.is_multicast() => {
+            let [_, second, third, fourth] = address.octets();
+            Some(MacAddr([0x01, 0x00, 0x5e, second & 0x7f, third, fourth]))
+        }
+        IpAddr::V6(address) if address.is_multicast() => {
+            let [.., first, second, third, fourth] = address.octets();
+            Some(MacAddr([0x33, 0x33, first, second, third, fourth]))
+        }
+        _ => None,
     }
 }
 

@@ -1,10 +1,25 @@
 //! A process of the namespace sends.
 
-use skoop_model::{Evidence, Family, Packet, Stage};
+use std::net::IpAddr;
+
+use skoop_model::{Evidence, Family, IfIndex, Packet, Stage};
 
 use super::walker::{Devices, Skb, Walker, link_evidence};
-use super::{Ending, Stop};
+use super::{Ending, Errno, Stop};
 use crate::{Flow, Found, Hook, Lookup, Sender};
+
+/// How something is sent.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Sending {
+    /// Routing chooses the source address.
+    pub choose_source: bool,
+    /// Device that the socket is bound to.
+    pub bound: Option<IfIndex>,
+    /// Source where routing has none to offer.
+    pub fallback: Option<IpAddr>,
+    /// User id that routing rules see.
+    pub uid: Option<u32>,
+}
 
 impl Walker<'_, '_> {
     /// Sends a packet from this namespace (`ip_queue_xmit` and `ip_local_out`, `net/ipv4/ip_output.c`).
@@ -12,7 +27,9 @@ impl Walker<'_, '_> {
         packet.ttl = self.default_ttl(packet.family()).unwrap_or(packet.ttl);
         let mut skb = Skb::local(packet);
         skb.state.set_sender(sender);
-        self.output_skb(skb, choose_source, None).unwrap_or_else(|ending| ending)
+        skb.process = true;
+        let sending = Sending { choose_source, uid: sender.uid, ..Sending::default() };
+        self.output_skb(skb, sending).unwrap_or_else(|ending| ending)
     }
 
     /// TTL of what this namespace sends, unless a socket or tunnel says otherwise. That of IPv6 is not collected.
@@ -21,25 +38,21 @@ impl Walker<'_, '_> {
         u8::try_from(value).ok()
     }
 
-    /// Routes and sends; `bound` is the device that the socket is bound to.
-    pub(super) fn output_skb(
-        &mut self,
-        mut skb: Skb,
-        choose_source: bool,
-        bound: Option<skoop_model::IfIndex>,
-    ) -> Result<Ending, Ending> {
+    /// Routes and sends.
+    pub(super) fn output_skb(&mut self, mut skb: Skb, sending: Sending) -> Result<Ending, Ending> {
         self.enter(&skb, None)?;
         let namespace = self.namespace;
-        let mut flow = Flow { oif: bound, ..Flow::of(&skb.packet) };
-        if choose_source {
+        let mut flow = Flow { oif: sending.bound, uid: sending.uid, ..Flow::of(&skb.packet) };
+        if sending.choose_source {
             flow.src = None;
         }
         let mut found = match namespace.fib().lookup(&flow, self.forks) {
             Lookup::Found(found) => found,
-            other => return Err(self.refused(None, &skb.packet, other)),
+            other => return Err(self.refused(None, &skb, other)),
         };
-        if choose_source {
-            let Some(source) = namespace.fib().source_address(&flow, &found) else {
+        if sending.choose_source {
+            let Some(source) = namespace.fib().source_address(&flow, &found).or(sending.fallback) else {
+                self.fail(&skb, Errno::Eaddrnotavail);
                 let evidence = Evidence::new("missing", "no address with a fitting scope");
                 return Err(self.stop(Stage::Routing, None, &skb.packet, Stop::NoSourceAddress, evidence));
             };
@@ -49,17 +62,19 @@ impl Walker<'_, '_> {
         if self.is_first_stage() {
             self.origin = Some(skb.packet.clone());
         }
+        skb.route = Some(found.kind());
         let mut out = self.out_device_of(&skb.packet, &found)?;
         self.pass(Stage::Routing, Some(out), &skb.packet, |walker| {
             (walker.output_decision(out, &found), walker.route_evidence(found.route))
         });
         // Only mangle and NAT ask for it (`ip_route_me_harder`, net/ipv4/netfilter.c): a mark set in raw changes no route.
         if self.hook(Hook::Output, Devices { output: Some(out), ..Devices::default() }, &mut skb) {
-            let flow = Flow { oif: bound, ..Flow::of(&skb.packet) };
+            let flow = Flow { oif: sending.bound, uid: sending.uid, ..Flow::of(&skb.packet) };
             found = match namespace.fib().lookup(&flow, self.forks) {
                 Lookup::Found(found) => found,
-                other => return Err(self.refused(None, &skb.packet, other)),
+                other => return Err(self.refused(None, &skb, other)),
             };
+            skb.route = Some(found.kind());
             out = self.out_device_of(&skb.packet, &found)?;
             self.pass(Stage::Routing, Some(out), &skb.packet, |walker| {
                 let decision = format!("{}, routed anew", walker.output_decision(out, &found));
@@ -73,7 +88,7 @@ impl Walker<'_, '_> {
     }
 
     /// The device that a route leaves by: the loopback device for what is local.
-    fn out_device_of(&mut self, packet: &Packet, found: &Found<'_>) -> Result<skoop_model::IfIndex, Ending> {
+    fn out_device_of(&mut self, packet: &Packet, found: &Found<'_>) -> Result<IfIndex, Ending> {
         if found.is_local() {
             let lo = self.namespace.snapshot().links.elements().iter().find(|link| link.loopback);
             return lo.map(|link| link.index).ok_or_else(|| self.unknown("loopback device", "not in the snapshot"));
@@ -81,7 +96,7 @@ impl Walker<'_, '_> {
         self.out_device(packet, found)
     }
 
-    fn output_decision(&self, out: skoop_model::IfIndex, found: &Found<'_>) -> String {
+    fn output_decision(&self, out: IfIndex, found: &Found<'_>) -> String {
         let device = self.namespace.device_name(out);
         match found.nexthop.and_then(|hop| hop.gateway) {
             _ if found.is_local() => "for this host itself".to_owned(),
@@ -91,7 +106,7 @@ impl Walker<'_, '_> {
     }
 
     /// What a host sends to itself passes POSTROUTING, then comes in by the loopback device (`drivers/net/loopback.c`).
-    fn loopback(&mut self, lo: skoop_model::IfIndex, mut skb: Skb) -> Result<Ending, Ending> {
+    fn loopback(&mut self, lo: IfIndex, mut skb: Skb) -> Result<Ending, Ending> {
         self.hook(Hook::Postrouting, Devices { output: Some(lo), ..Devices::default() }, &mut skb);
         let Some(link) = self.namespace.link(lo) else {
             return Err(self.unknown("loopback device", "not in the snapshot"));
@@ -99,6 +114,8 @@ impl Walker<'_, '_> {
         if !link.up {
             return Err(self.stop(Stage::Egress, Some(lo), &skb.packet, Stop::LinkDown, link_evidence(link)));
         }
+        skb.process = false;
+        skb.input = Some(lo);
         self.pass(Stage::Egress, Some(lo), &skb.packet, |_| {
             (format!("looped back by {}", link.name), link_evidence(link))
         });

@@ -7,6 +7,7 @@ use skoop_model::{
     Stage, Transport, VxlanConfig,
 };
 
+use super::output::Sending;
 use super::walker::{Skb, Walker, link_evidence};
 use super::{Ending, Stop};
 
@@ -48,7 +49,9 @@ impl<'a> Walker<'a, '_> {
         let underlay = entry.via.or(config.underlay);
         self.vxlan_source_is_own(link, config, &outer)?;
         self.vxlan_route_is_elsewhere(link, &outer, underlay)?;
-        self.output_skb(outer, config.local.is_none(), underlay)
+        let sending =
+            Sending { choose_source: config.local.is_none(), bound: underlay, uid: Some(0), ..Sending::default() };
+        self.output_skb(outer, sending)
     }
 
     /// IPv4 sends from own addresses only (`ip_route_output_key_hash_rcu`, `net/ipv4/route.c`); IPv6 does not look.

@@ -1,9 +1,13 @@
 //! State of a walk: the trace, the blockers, and the small steps that all stages share.
 
-use skoop_model::{Evidence, Frame, IfIndex, Link, MacAddr, Packet, Place, Route, Stage, Step, Unseen};
+use skoop_model::{Evidence, Frame, IfIndex, Link, MacAddr, Packet, Place, Route, RouteKind, Stage, Step, Unseen};
 
 use super::{Answer, Blocker, Ending, Errno, Outcome, Site, Stop, Surroundings};
-use crate::{Conntrack, Forks, Hook, HookPoint, Namespace, NfEvent, PacketState};
+use crate::conntrack::Tracking;
+use crate::{
+    BridgePoint, Conntrack, DeviceHook, DevicePoint, Forks, Hook, HookPoint, HookResult, Namespace, NfEvent, NfVerdict,
+    PacketState,
+};
 
 /// Stages that one packet may pass in one namespace before it counts as looping.
 const MAX_STAGES: usize = 64;
@@ -17,8 +21,14 @@ pub(super) struct Skb {
     pub state: PacketState,
     /// PREROUTING was passed on the bridge already (`ip_sabotage_in`, `net/bridge/br_netfilter_hooks.c`).
     pub prerouted: bool,
-    /// The bridge port it came in by, while it is bridged or just was.
+    /// The bridge port it came in by, from when the bridge showed it to PREROUTING until it is routed on (`nf_bridge_info`).
     pub in_port: Option<IfIndex>,
+    /// The device it came in by; none for what this host made itself.
+    pub input: Option<IfIndex>,
+    /// Kind of the route that it has (`skb_dst`); none before routing. Bridges give it one that counts as unicast.
+    pub route: Option<RouteKind>,
+    /// A process made it, and is told at once what becomes of it.
+    pub process: bool,
 }
 
 impl Skb {
@@ -34,6 +44,9 @@ impl Skb {
             state,
             prerouted: false,
             in_port: None,
+            input: None,
+            route: None,
+            process: false,
         }
     }
 
@@ -75,6 +88,8 @@ pub(super) struct Walker<'a, 'f> {
     pub errno: Option<Errno>,
     /// The bridge that the packet leaves through.
     pub via_bridge: Option<IfIndex>,
+    /// The packet is itself an answer, and gets none.
+    pub is_answer: bool,
 }
 
 impl<'a, 'f> Walker<'a, 'f> {
@@ -101,7 +116,20 @@ impl<'a, 'f> Walker<'a, 'f> {
             answer: None,
             errno: None,
             via_bridge: None,
+            is_answer: false,
         }
+    }
+
+    /// A walker for an answer that is sent now.
+    pub fn for_answer(&mut self) -> Walker<'a, '_> {
+        let mut walker = Walker::new(self.site, self.conntrack, self.around, self.forks, false, self.traced);
+        walker.is_answer = true;
+        walker
+    }
+
+    /// Whether something stopped the packet before, here or elsewhere.
+    pub fn is_blocked(&self) -> bool {
+        self.conditional
     }
 
     fn is_port(&self, device: IfIndex) -> bool {
@@ -225,20 +253,83 @@ impl<'a, 'f> Walker<'a, 'f> {
         let result =
             namespace.netfilter().run(&point, &mut skb.packet, &mut skb.state, self.conntrack, namespace, self.forks);
         let device = devices.output.or(devices.input);
+        let reroute = result.reroute;
+        self.record(Layer::Ip(hook), device, skb, result);
+        reroute
+    }
+
+    /// Passes the hook of a device (`nf_ingress`, `nf_hook_egress`).
+    pub fn device_hook(&mut self, hook: DeviceHook, device: &Link, skb: &mut Skb) {
+        let namespace = self.namespace;
+        if !namespace.netfilter().has_device_chains(hook, &device.name) {
+            return;
+        }
+        let mac = |mac| Some(mac).filter(|_| device.mac.is_some());
+        let point = DevicePoint { hook, device, src_mac: mac(skb.src_mac), dst_mac: mac(skb.dst_mac) };
+        skb.state.untraced = !self.traced;
+        let (packet, state) = (&mut skb.packet, &mut skb.state);
+        let result = namespace.netfilter().run_device(&point, packet, state, self.conntrack, namespace, self.forks);
+        self.record(Layer::Device(hook), Some(device.index), skb, result);
+    }
+
+    /// Passes a hook of a bridge: chains of its own family. Those of IP, where br_netfilter calls them, come after.
+    pub fn bridge_hook(&mut self, hook: Hook, bridge: &Link, ports: (Option<&Link>, Option<&Link>), skb: &mut Skb) {
+        let namespace = self.namespace;
+        if !namespace.netfilter().has_bridge_chains() {
+            return;
+        }
+        let (in_port, out_port) = ports;
+        let point = BridgePoint { hook, bridge, in_port, out_port, src_mac: skb.src_mac, dst_mac: skb.dst_mac };
+        skb.state.untraced = !self.traced;
+        let (packet, state) = (&mut skb.packet, &mut skb.state);
+        let result = namespace.netfilter().run_bridge(&point, packet, state, self.conntrack, namespace, self.forks);
+        self.record(Layer::Bridge(in_port), Some(bridge.index), skb, result);
+    }
+
+    /// Takes down what a hook did.
+    fn record(&mut self, layer: Layer<'_>, device: Option<IfIndex>, skb: &Skb, result: HookResult) {
+        let stage = layer.stage();
         for event in result.events {
-            self.event(hook, device, event);
+            self.event(stage, device, event);
+        }
+        if let (Some(first), Some(stopped)) = (result.blockers.first(), result.stopped) {
+            self.refuse(layer, device, skb, first.verdict, *stopped);
         }
         for blocker in result.blockers {
             let evidence = blocker.by.evidence();
             let packet = skb.packet.clone();
-            self.block(stage_of(hook), device, &packet, Stop::Netfilter(Box::new(blocker)), evidence);
+            self.block(stage, device, &packet, Stop::Netfilter(Box::new(blocker)), evidence);
         }
-        result.reroute
     }
 
-    fn event(&mut self, hook: Hook, device: Option<IfIndex>, event: NfEvent) {
+    /// What the first blocker of a hook makes the kernel say, to the sender and to its peer.
+    fn refuse(
+        &mut self,
+        layer: Layer<'_>,
+        device: Option<IfIndex>,
+        skb: &Skb,
+        verdict: NfVerdict,
+        (packet, tracking): (Packet, Tracking),
+    ) {
+        if let NfVerdict::Reject(with) = verdict {
+            let mut met = Skb { packet, state: PacketState::default(), ..*skb };
+            met.state.tracking = tracking;
+            // Before routing REJECT looks for a route itself (`nf_reject_fill_skb_dst`).
+            met.route.get_or_insert(RouteKind::Unicast);
+            match layer {
+                Layer::Ip(_) => self.reject(&met, with),
+                Layer::Device(_) => self.reject_there(&met, with, device),
+                Layer::Bridge(port) => self.reject_there(&met, with, port.map(|port| port.index)),
+            }
+        }
+        if matches!(layer, Layer::Ip(Hook::Output | Hook::Postrouting) | Layer::Device(DeviceHook::Egress)) {
+            self.fail(skb, Errno::Eperm);
+        }
+    }
+
+    fn event(&mut self, stage: Stage, device: Option<IfIndex>, event: NfEvent) {
         let told = (event.describe(), event.evidence());
-        self.change(stage_of(hook), device, (event.before, event.after), |_| told);
+        self.change(stage, device, (event.before, event.after), |_| told);
     }
 
     fn step(
@@ -292,6 +383,26 @@ pub(super) fn link_evidence(link: &Link) -> Evidence {
         link.kind.name()
     );
     Evidence::new("link", text)
+}
+
+/// Whose hook it is.
+#[derive(Debug, Clone, Copy)]
+enum Layer<'a> {
+    Ip(Hook),
+    Device(DeviceHook),
+    /// With the port that the frame came in by.
+    Bridge(Option<&'a Link>),
+}
+
+impl Layer<'_> {
+    fn stage(self) -> Stage {
+        match self {
+            Self::Ip(hook) => stage_of(hook),
+            Self::Device(DeviceHook::Ingress) => Stage::Ingress,
+            Self::Device(DeviceHook::Egress) => Stage::Egress,
+            Self::Bridge(_) => Stage::Bridge,
+        }
+    }
 }
 
 fn stage_of(hook: Hook) -> Stage {

@@ -33,7 +33,7 @@ impl Matcher for Owner {
     }
 
     fn eval(&self, run: &Run<'_>) -> Tri {
-        if run.state.origin == Some(Origin::Received) {
+        if run.state.socketless || run.state.origin == Some(Origin::Received) {
             return self.without_socket().into();
         }
         let sender = run.state.sender;
