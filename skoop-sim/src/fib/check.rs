@@ -83,10 +83,11 @@ impl Fib {
         }
         let [first, second, third, _] = dst.octets();
         let local_group = [first, second, third] == [224, 0, 0];
-        if src.octets().first() == Some(&0) && !local_group {
+        // `ipv4_is_zeronet` is 0.0.0.0 alone.
+        if src.is_unspecified() && !local_group {
             return Some(format!("source {src} is allowed only towards 255.255.255.255"));
         }
-        if first == 0 {
+        if dst.is_unspecified() {
             return Some(format!("destination {dst} is no address"));
         }
         let loopback = if dst.is_loopback() { ("destination", dst) } else { ("source", src) };
@@ -100,9 +101,6 @@ impl Fib {
     fn martian_v6(&self, src: Ipv6Addr, dst: Ipv6Addr, device: IfIndex) -> Option<String> {
         if src.is_multicast() {
             return Some(format!("source {src} is not a unicast address"));
-        }
-        if src.to_ipv4_mapped().is_some() {
-            return Some(format!("source {src} is an IPv4 address"));
         }
         let on_loopback = self.link(device).is_some_and(|link| link.loopback);
         // The scope of a group: 0 is reserved, 1 stays in the host (RFC 4291, 2.7; erratum 3480).

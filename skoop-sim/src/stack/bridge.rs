@@ -44,6 +44,8 @@ impl<'a> Walker<'a, '_> {
                 link_evidence(bridge),
             ));
         }
+        // `eth_type_trans` goes by the port's address, `br_handle_frame` by the bridge's.
+        skb.to_host = [port.mac, bridge.mac].contains(&Some(skb.dst_mac));
         self.bridge_hook(Hook::Prerouting, bridge, (Some(port), None), &mut skb);
         if self.calls_iptables(bridge, skb.packet.family()) {
             let before = skb.packet.dst;
@@ -134,6 +136,7 @@ impl<'a> Walker<'a, '_> {
             }
             _ => {
                 skb.dst_mac = own;
+                skb.to_host = true;
                 return Ok(());
             }
         };
@@ -141,6 +144,7 @@ impl<'a> Walker<'a, '_> {
         let same_bridge = found.nexthop.and_then(|hop| hop.link) == Some(bridge.index) && !found.is_local();
         if !same_bridge || (family == Family::V4 && !forwards()) {
             skb.dst_mac = own;
+            skb.to_host = true;
             return Ok(());
         }
         self.source_check(bridge, skb, Some(bridge.index))?;

@@ -88,7 +88,8 @@ impl Walker<'_, '_> {
 
     /// IP input (`ip_rcv`, `net/ipv4/ip_input.c`; `ipv6_rcv`, `net/ipv6/ip6_input.c`).
     pub(super) fn ip_input(&mut self, link: &Link, mut skb: Skb) -> Result<Ending, Ending> {
-        let for_us = skb.dst_mac.is_group() || link.mac.is_none_or(|mac| mac == skb.dst_mac) || link.loopback;
+        let for_us =
+            skb.dst_mac.is_group() || skb.to_host || link.mac.is_none_or(|mac| mac == skb.dst_mac) || link.loopback;
         if !for_us {
             let stop = Stop::WrongMac { mac: skb.dst_mac };
             let mac = link.mac.map(|mac| mac.to_string()).unwrap_or_default();
@@ -157,6 +158,12 @@ impl Walker<'_, '_> {
                 let evidence = self.route_evidence(found.route);
                 Err(self.stop(Stage::Routing, Some(link.index), &skb.packet, Stop::Martian, evidence))
             }
+            (Family::V4, RouteKind::Broadcast) => {
+                // "goto make_route": whether the device forwards is not asked.
+                skb.route = Some(RouteKind::Unicast);
+                self.source_check(link, &skb, found.device())?;
+                self.forward(link, skb, &found)
+            }
             _ => {
                 self.forwarding(link, &skb)?;
                 self.source_check(link, &skb, found.device())?;
@@ -187,7 +194,7 @@ impl Walker<'_, '_> {
 
     /// A broadcast, for this host among others (`brd_input` of `ip_route_input_slow`).
     fn broadcast_input(&mut self, link: &Link, mut skb: Skb, by: Evidence) -> Result<Ending, Ending> {
-        if !is_zero_net(skb.packet.src) {
+        if !skb.packet.src.is_unspecified() {
             self.source_check(link, &skb, None)?;
         }
         skb.route = Some(RouteKind::Broadcast);
@@ -209,7 +216,7 @@ impl Walker<'_, '_> {
             let evidence = Evidence::new("missing", format!("{} is not in group {group}", link.name));
             return Err(self.stop(Stage::Routing, Some(link.index), &skb.packet, Stop::NotMember { group }, evidence));
         }
-        if skb.packet.family() == Family::V4 && !is_zero_net(skb.packet.src) {
+        if skb.packet.family() == Family::V4 && !skb.packet.src.is_unspecified() {
             self.source_check(link, &skb, None)?;
         }
         skb.route = Some(RouteKind::Multicast);
@@ -310,6 +317,12 @@ impl Walker<'_, '_> {
                 return Err(self.stop(Stage::Delivery, Some(link.index), &skb.packet, stop, evidence));
             }
         }
+        if skb.packet.protocol == Protocol::TCP && skb.dst_mac.is_group() {
+            // `tcp_v4_rcv`, `tcp_v6_rcv`: "if (skb->pkt_type != PACKET_HOST) goto discard_it".
+            let evidence = Evidence::new("packet", format!("frame for {}", skb.dst_mac));
+            let stop = Stop::WrongMac { mac: skb.dst_mac };
+            return Err(self.stop(Stage::Delivery, Some(link.index), &skb.packet, stop, evidence));
+        }
         self.no_socket(&skb, link.index);
         Ok(Ending::Delivered { packet: skb.packet, device: link.index })
     }
@@ -349,11 +362,6 @@ fn is_for_all(packet: &Packet) -> bool {
         (IpAddr::V4(src), IpAddr::V4(dst)) => dst.is_broadcast() || (src.is_unspecified() && dst.is_unspecified()),
         _ => false,
     }
-}
-
-/// 0.0.0.0/8 (`ipv4_is_zeronet`).
-fn is_zero_net(address: IpAddr) -> bool {
-    matches!(address, IpAddr::V4(address) if address.octets().first() == Some(&0))
 }
 
 fn no_route_text(packet: &skoop_model::Packet, asked: &[skoop_model::TableId]) -> String {

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use skoop_model::{Evidence, Family, IfIndex, Packet, Stage};
+use skoop_model::{Evidence, Family, IfIndex, Packet, RouteKind, Stage};
 
 use super::walker::{Devices, Skb, Walker, link_evidence};
 use super::{Ending, Errno, Stop};
@@ -81,15 +81,22 @@ impl Walker<'_, '_> {
                 (decision, walker.route_evidence(found.route))
             });
         }
-        if found.is_local() {
+        if self.loops_back(&found) {
             return self.loopback(out, skb);
         }
         self.ip_output(out, &found, skb)
     }
 
+    /// Whether what is sent along a route comes in again. A broadcast does, but leaves by its device as well (`ip_mc_output`), and
+    /// that one counts.
+    fn loops_back(&self, found: &Found<'_>) -> bool {
+        let leaves = |device: IfIndex| self.namespace.link(device).is_some_and(|link| !link.loopback);
+        found.is_local() && !(found.kind() == RouteKind::Broadcast && found.device().is_some_and(leaves))
+    }
+
     /// The device that a route leaves by: the loopback device for what is local.
     fn out_device_of(&mut self, packet: &Packet, found: &Found<'_>) -> Result<IfIndex, Ending> {
-        if found.is_local() {
+        if self.loops_back(found) {
             let lo = self.namespace.snapshot().links.elements().iter().find(|link| link.loopback);
             return lo.map(|link| link.index).ok_or_else(|| self.unknown("loopback device", "not in the snapshot"));
         }
@@ -99,7 +106,7 @@ impl Walker<'_, '_> {
     fn output_decision(&self, out: IfIndex, found: &Found<'_>) -> String {
         let device = self.namespace.device_name(out);
         match found.nexthop.and_then(|hop| hop.gateway) {
-            _ if found.is_local() => "for this host itself".to_owned(),
+            _ if self.loops_back(found) => "for this host itself".to_owned(),
             Some(gateway) => format!("send to {gateway} by {device}"),
             None => format!("send by {device}"),
         }

@@ -13,7 +13,7 @@ use skoop_model::{
 use super::output::Sending;
 use super::walker::{Skb, Walker};
 use super::{Answer, AnswerKind, Ending, Errno};
-use crate::conntrack::{Direction, Tracking};
+use crate::conntrack::{Direction, Info, Tracking};
 use crate::{Flow, Lookup, PacketState, Receiver, RejectWith, receiver};
 
 /// What an ICMP error says.
@@ -170,7 +170,11 @@ impl Walker<'_, '_> {
             IpAddr::V6(address) => {
                 let bound = skb.input.filter(|_| is_link_local(src));
                 let own = self.namespace.device_of_address(dst);
-                let is_own = own.is_some_and(|device| !address.is_unicast_link_local() || skb.input == Some(device));
+                let is_own = own.is_some_and(|device| {
+                    // `ipv6_chk_addr`: addresses of link or host scope belong to their device alone.
+                    let scoped = address.is_unicast_link_local() || address.is_loopback();
+                    !scoped || skb.input == Some(device)
+                });
                 if is_own {
                     return (Some(dst), bound);
                 }
@@ -277,6 +281,7 @@ impl Walker<'_, '_> {
         if !self.is_live() || is_reply || skb.state.tproxy().is_some() {
             return;
         }
+        let is_new = matches!(skb.state.tracking, Tracking::Tracked { info: Info::New, .. });
         let sockets = &self.namespace.snapshot().sockets;
         let Ok(known) = sockets.get() else { return };
         let family = packet.family();
@@ -284,7 +289,8 @@ impl Walker<'_, '_> {
             Transport::Udp { .. } if matches!(receiver(sockets, packet, device), Receiver::NoListener { .. }) => {
                 self.icmp_error(skb, IcmpError::port_unreachable(family));
             }
-            Transport::Tcp { flags, .. } if flags.0 & TcpFlags::SYN_ACK.0 == TcpFlags::SYN.0 => {
+            // Connected sockets are not collected: only what begins a flow has certainly none.
+            Transport::Tcp { flags, .. } if flags.0 & TcpFlags::SYN_ACK.0 == TcpFlags::SYN.0 || is_new => {
                 if matches!(receiver(sockets, packet, device), Receiver::NoListener { .. }) {
                     self.socket_reset(skb);
                 }
@@ -340,7 +346,9 @@ fn finished(outcome: super::Outcome, packet: Packet, kind: AnswerKind) -> Answer
 fn deserves_error(skb: &Skb, error: IcmpError) -> bool {
     let packet = &skb.packet;
     let Some(route) = skb.route else { return false };
-    let to_all = skb.input.is_some() && skb.dst_mac.is_group();
+    // Bound to a port of a bridge, to which no route leads.
+    let from_port = skb.input.is_none() && skb.in_port.is_some() && is_link_local(packet.src);
+    let to_all = skb.dst_mac.is_group();
     match packet.family() {
         Family::V4 => {
             let is_group = matches!(route, RouteKind::Broadcast | RouteKind::Multicast);
@@ -349,7 +357,7 @@ fn deserves_error(skb: &Skb, error: IcmpError) -> bool {
         Family::V6 => {
             let too_big = error.kind == 2;
             let one_sender = !packet.src.is_unspecified() && !packet.src.is_multicast();
-            one_sender && (too_big || (!to_all && !packet.dst.is_multicast())) && !is_icmp_error(packet)
+            one_sender && !from_port && (too_big || (!to_all && !packet.dst.is_multicast())) && !is_icmp_error(packet)
         }
     }
 }

@@ -27,6 +27,8 @@ pub(super) struct Skb {
     pub input: Option<IfIndex>,
     /// Kind of the route that it has (`skb_dst`); none before routing. Bridges give it one that counts as unicast.
     pub route: Option<RouteKind>,
+    /// The frame is for this host whatever the address of the device that shows it (`PACKET_HOST`).
+    pub to_host: bool,
     /// A process made it, and is told at once what becomes of it.
     pub process: bool,
 }
@@ -46,6 +48,7 @@ impl Skb {
             in_port: None,
             input: None,
             route: None,
+            to_host: false,
             process: false,
         }
     }

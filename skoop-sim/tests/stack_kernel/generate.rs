@@ -123,12 +123,22 @@ pub(crate) fn frame(rng: &mut Rng, number: u16) -> (&'static str, Frame) {
         (_, true) => "fd03::12",
     };
     let odd = rng.chance(15);
+    // `ip_error` answers the same address a few times only, and that limit belongs to the whole machine.
+    let fresh = |net: u8| format!("10.{net}.{}.{}", number >> 8, number & 0xff);
+    let fresh = match device {
+        "c0" => fresh(11),
+        "s0" => fresh(20),
+        _ => fresh(13),
+    };
+    let dst = if six { rng.one(&V6_DESTINATIONS) } else { rng.one(&V4_DESTINATIONS) };
+    let refused = ["10.66.", "10.67.", "10.68.", "10.8", "10.9", "192."].iter().any(|net| dst.starts_with(net));
+    let dst = if odd && refused { "10.2.0.2" } else { dst };
     let src = match (odd, six) {
+        (false, false) if refused || rng.chance(60) => fresh.as_str(),
         (false, _) => own,
         (true, false) => rng.one(&V4_SOURCES),
         (true, true) => rng.one(&V6_SOURCES),
     };
-    let dst = if six { rng.one(&V6_DESTINATIONS) } else { rng.one(&V4_DESTINATIONS) };
     let (src, dst): (IpAddr, IpAddr) = (src.parse().expect("address"), dst.parse().expect("address"));
     let mut packet = packet(rng, src, dst, number);
     packet.ttl = rng.one(&[64, 64, 64, 64, 1, 2, 255]);
@@ -153,18 +163,18 @@ fn packet(rng: &mut Rng, src: IpAddr, dst: IpAddr, number: u16) -> Packet {
     match rng.below(12) {
         0..=4 => {
             let syn = TcpFlags::SYN;
-            let flags = rng.one(&[syn, syn, syn, syn, TcpFlags::ACK, TcpFlags::RST, TcpFlags::SYN_ACK]);
+            let flags = rng.one(&[syn, syn, syn, syn, TcpFlags::ACK, TcpFlags::RST]);
             Packet::new(src, dst, Protocol::TCP, Transport::Tcp { sport, dport, flags }, header + 20 + 8)
         }
         5..=8 => Packet::udp(src, sport, dst, dport, header + 8 + 12),
         9 => Packet::echo_request(src, dst, number, header + 8 + 16),
         10 => {
             // An error about a packet that nobody sent.
-            let kind = if dst.is_ipv4() { rng.one(&[3, 11, 13, 42]) } else { rng.one(&[1, 3, 200]) };
+            let kind = if dst.is_ipv4() { rng.one(&[3, 11, 15, 42]) } else { rng.one(&[1, 3, 200]) };
             let cited = Packet::udp(dst, dport, src, sport, header + 8);
             let transport = Transport::Icmp { kind, code: 0, id: 0 };
             let protocol = Protocol::icmp(skoop_model::Family::of(dst));
-            let mut packet = Packet::new(src, dst, protocol, transport, header + 8);
+            let mut packet = Packet::new(src, dst, protocol, transport, header + 8 + header + 8);
             packet.details = Some(Box::new(Details { cited: Some(cited), ..Details::default() }));
             packet
         }

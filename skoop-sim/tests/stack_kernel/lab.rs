@@ -66,6 +66,11 @@ impl Lab {
             "net.ipv4.icmp_msgs_per_sec=100000",
             "net.ipv4.icmp_msgs_burst=100000",
             "net.ipv6.icmp.ratelimit=0",
+            // Echo replies are what a walk calls delivered.
+            "net.ipv4.icmp_echo_ignore_all=1",
+            "net.ipv6.icmp.echo_ignore_all=1",
+            "net.ipv4.conf.all.send_redirects=0",
+            "net.ipv4.conf.default.send_redirects=0",
             "net.ipv4.conf.all.rp_filter=0",
             "net.ipv4.conf.default.rp_filter=0",
         ]);
@@ -98,7 +103,7 @@ impl Lab {
         for address in ["10.1.0.50", "10.1.0.98", "10.1.0.99"] {
             let _ = writeln!(batch, "neighbour add {address} lladdr {} nud permanent dev c0", host_mac("c0"));
         }
-        batch += "route add 10.20.0.0/16 via 10.2.0.2\nroute add unreachable 10.66.0.0/16\nroute add prohibit 10.67.0.0/16\n\
+        batch += "route add 10.20.0.0/16 via 10.2.0.2\nroute add 10.11.0.0/16 via 10.1.0.2\nroute add 10.13.0.0/16 via 10.3.0.11\nroute add unreachable 10.66.0.0/16\nroute add prohibit 10.67.0.0/16\n\
                   route add blackhole 10.68.0.0/16\nroute add local 10.71.0.0/16 dev lo\n\
                   rule add to 10.81.0.0/16 unreachable\nrule add to 10.82.0.0/16 prohibit\nrule add to 10.83.0.0/16 blackhole\n";
         run("ip", &["-n", &router, "-batch", "-"], None, &batch);
@@ -114,11 +119,13 @@ impl Lab {
             ("br0", "fd03::11"),
             ("br0", "fd03::12"),
             ("c0", "fe80::12"),
+            ("s0", "fe80::12"),
+            ("br0", "fe80::12"),
             ("c0", "fd01::50"),
             ("c0", "fd01::99"),
         ] {
             let host = match address {
-                "fd03::11" => "p1",
+                "fd03::11" | "fe80::12" if device == "br0" => "p1",
                 "fd03::12" => "p2",
                 _ => device,
             };
@@ -193,7 +200,9 @@ impl Lab {
     pub(crate) fn send(&self, device: &'static str, frame: &Frame) -> Vec<(&'static str, Seen)> {
         self.drain(None);
         let wire = self.wires[device].as_raw_fd();
-        send(wire, &wire::encode(frame), MsgFlags::empty()).expect("sent");
+        // A veth says so if its peer takes no frame of that length.
+        let sent = send(wire, &wire::encode(frame), MsgFlags::empty());
+        assert!(sent.is_ok() || sent == Err(nix::errno::Errno::ENOBUFS), "{sent:?}");
         let address = DEVICES.iter().find(|(name, _)| *name == device).expect("a device").1;
         let probe = wire::arp_probe(host_mac(device), Ipv4Addr::from(address));
         send(wire, &probe, MsgFlags::empty()).expect("sent");

@@ -63,6 +63,9 @@ fn upper(packet: &Packet) -> Vec<u8> {
         }
         Transport::Sctp { .. } | Transport::Other => (Vec::new(), None),
     };
+    if let Some(cited) = packet.details.as_ref().and_then(|details| details.cited.as_ref()) {
+        bytes.extend(ip(cited));
+    }
     bytes.resize(size.max(bytes.len()), 0);
     if let Some(at) = at {
         let pseudo = if packet.protocol == Protocol::ICMP {
@@ -100,6 +103,10 @@ fn decode_ip(bytes: &[u8]) -> Option<(Packet, Option<u32>)> {
         4 => {
             let address =
                 |at: usize| Some(IpAddr::V4(Ipv4Addr::from(<[u8; 4]>::try_from(bytes.get(at..at + 4)?).ok()?)));
+            // Of a packet in fragments the first one stands for all.
+            if word(6)? & 0x1fff != 0 {
+                return None;
+            }
             let df = bytes.get(6)? & 0x40 != 0;
             (address(12)?, address(16)?, *bytes.get(9)?, *bytes.get(8)?, *bytes.get(1)?, word(2)?, df, 20)
         }
@@ -112,6 +119,10 @@ fn decode_ip(bytes: &[u8]) -> Option<(Packet, Option<u32>)> {
         _ => return None,
     };
     let upper = bytes.get(header..)?;
+    // Listener reports of the kernel's own come behind a hop-by-hop header.
+    if protocol == 0 {
+        return None;
+    }
     let port = |at: usize| Some(Port(u16::from_be_bytes(upper.get(at..at + 2)?.try_into().ok()?)));
     let mut cited = None;
     let mut mtu_bytes = None;
@@ -149,8 +160,10 @@ fn decode_ip(bytes: &[u8]) -> Option<(Packet, Option<u32>)> {
 pub(crate) fn comparable(frame: &Frame) -> Frame {
     let mut frame = frame.clone();
     frame.packet.mark = skoop_model::Mark(0);
+    frame.packet.length_bytes = frame.packet.fragment_bytes.take().unwrap_or(frame.packet.length_bytes);
     if let Some(cited) = frame.packet.details.as_mut().and_then(|details| details.cited.as_mut()) {
         cited.mark = skoop_model::Mark(0);
+        cited.details = None;
         if Family::of(cited.dst) == Family::V6 {
             cited.dont_fragment = true;
         }

@@ -292,7 +292,14 @@ impl Run<'_> {
     fn unanswered(&self, with: RejectWith) -> Option<&'static str> {
         let packet = &*self.packet;
         let to = self.env.address_kind(packet.dst, None);
-        if packet.dst.is_multicast() || matches!(to, Some(RouteKind::Broadcast | RouteKind::Multicast)) {
+        let to_many = match packet.family() {
+            // What is forwarded or bridged has a route like that of any packet, even if its destination is a broadcast address.
+            Family::V4 => {
+                self.at.hook != Hook::Forward && matches!(to, Some(RouteKind::Broadcast | RouteKind::Multicast))
+            }
+            Family::V6 => packet.dst.is_multicast(),
+        };
+        if to_many {
             return Some("what is sent to many is never answered");
         }
         if packet.src.is_multicast() || packet.src.is_unspecified() {
