@@ -12,6 +12,8 @@ mod input;
 mod neighbour;
 mod output;
 mod reply;
+#[cfg(test)]
+mod tests;
 mod vxlan;
 mod walker;
 

@@ -76,6 +76,8 @@ pub enum Stop {
         /// Address and port of the socket.
         socket: SocketAddr,
     },
+    /// A device that discards whatever is sent by it.
+    Discarded,
     /// A link-local source would leave its link.
     BeyondScope,
     /// TTL or hop limit used up.
@@ -198,6 +200,7 @@ impl Stop {
             Self::TproxyForwarded { socket } => {
                 format!("dropped: TPROXY gave it to the socket on {socket}, but it is routed elsewhere")
             }
+            Self::Discarded => "dropped by the device, which sends nothing by itself".to_owned(),
             Self::BeyondScope => "not forwarded: a link-local source stays on its link".to_owned(),
             Self::TtlExpired => "dropped: time to live used up".to_owned(),
             Self::TooLarge { mtu_bytes } => {

@@ -98,6 +98,7 @@ impl Walker<'_, '_> {
         }
         skb.input = Some(link.index);
         skb.route = None;
+        self.unicast_in_group(link, &skb)?;
         if skb.packet.family() == Family::V6 {
             self.ipv6_enabled(link, &skb)?;
             // `ip6_rcv_core` looks at the addresses before any rule does.
@@ -170,6 +171,25 @@ impl Walker<'_, '_> {
                 self.forward(link, skb, &found)
             }
         }
+    }
+
+    /// `drop_unicast_in_l2_multicast` (`ip_rcv_finish_core`, `ip6_rcv_core`).
+    fn unicast_in_group(&mut self, link: &Link, skb: &Skb) -> Result<(), Ending> {
+        if !skb.dst_mac.is_group() || skb.packet.dst.is_multicast() {
+            return Ok(());
+        }
+        let family = skb.packet.family();
+        let set = |device: &str| {
+            let sysctl = Sysctls::device_path(family, device, "drop_unicast_in_l2_multicast");
+            self.namespace.sysctl(&sysctl).is_some_and(|value| value != 0)
+        };
+        let one = self.namespace.fib().address_kind(skb.packet.dst, None) != RouteKind::Broadcast;
+        if one && (set(&link.name) || (family == Family::V4 && set("all"))) {
+            let evidence = Evidence::new("packet", format!("frame for {}", skb.dst_mac));
+            let stop = Stop::WrongMac { mac: skb.dst_mac };
+            return Err(self.stop(Stage::Ingress, Some(link.index), &skb.packet, stop, evidence));
+        }
+        Ok(())
     }
 
     /// Addresses that may not come in, whatever the routes.

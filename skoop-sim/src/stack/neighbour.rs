@@ -105,6 +105,12 @@ impl Walker<'_, '_> {
         match &link.kind {
             LinkKind::Bridge(_) => return self.bridge_output(link, skb),
             LinkKind::Vxlan(config) => return self.vxlan_output(link, config, skb),
+            // What runs over it reads it from a file.
+            LinkKind::Other { kind } if kind == "tun" => {}
+            // `ifb_xmit`: "if (!skb->redirected || !skb->skb_iif)".
+            LinkKind::Other { kind } if kind == "ifb" => {
+                return Err(self.stop(Stage::Egress, device, &skb.packet, Stop::Discarded, link_evidence(link)));
+            }
             _ if !is_plain(link) => {
                 let what = format!("device {} of kind {}", link.name, link.kind.name());
                 return Err(self.unknown(what, "this kind of device is not modelled"));

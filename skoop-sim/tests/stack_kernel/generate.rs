@@ -31,7 +31,7 @@ impl Rng {
 }
 
 /// Settings that a round may have; the first value of each is the usual one.
-pub(crate) const SETTINGS: [(&str, &[&str]); 15] = [
+pub(crate) const SETTINGS: [(&str, &[&str]); 17] = [
     ("net.ipv4.conf.c0.forwarding", &["1", "1", "0"]),
     ("net.ipv6.conf.all.forwarding", &["1", "1", "0"]),
     ("net.ipv6.conf.c0.force_forwarding", &["0", "1"]),
@@ -46,6 +46,8 @@ pub(crate) const SETTINGS: [(&str, &[&str]); 15] = [
     ("net.bridge.bridge-nf-call-iptables", &["1", "0"]),
     ("net.bridge.bridge-nf-call-ip6tables", &["1", "0"]),
     ("net.ipv6.conf.c0.disable_ipv6", &["0"]),
+    ("net.ipv4.conf.c0.drop_unicast_in_l2_multicast", &["0", "0", "1"]),
+    ("net.ipv6.conf.c0.drop_unicast_in_l2_multicast", &["0", "0", "1"]),
     ("net.ipv4.ip_default_ttl", &["64", "77"]),
 ];
 

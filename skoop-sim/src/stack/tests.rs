@@ -1,0 +1,243 @@
+//! Answers and the checks on what comes in, one table for each; the kernel itself is asked in `tests/stack_kernel`.
+
+use skoop_model::{
+    Address, AddressScope, Family, Frame, HostRole, IfIndex, Item, Link, LinkKind, MacAddr, NamespaceSnapshot,
+    NetfilterDumps, NetnsId, NextHop, NodeName, Packet, Route, RouteKind, RouteProtocol, RouteScope, RoutingRule,
+    RuleAction, Sysctls, TableId,
+};
+
+use super::*;
+use crate::netfilter::testkit::no_rules;
+
+const LO: IfIndex = IfIndex(1);
+const ETH0: IfIndex = IfIndex(2);
+const ETH1: IfIndex = IfIndex(3);
+const OWN: MacAddr = MacAddr([2, 0, 0, 0, 0, 1]);
+const PEER: MacAddr = MacAddr([2, 0, 0, 0, 0, 2]);
+
+struct Wires;
+
+impl Surroundings for Wires {
+    fn resolve(&self, _device: IfIndex, address: IpAddr) -> Resolution {
+        if address == ip("10.2.0.99") { Resolution::Nobody } else { Resolution::Answer(PEER) }
+    }
+
+    fn takes(&self, _port: IfIndex, _mac: MacAddr) -> bool {
+        false
+    }
+}
+
+fn ip(text: &str) -> IpAddr {
+    text.parse().expect("an address")
+}
+
+fn hop(link: IfIndex) -> NextHop {
+    NextHop { gateway: None, link: Some(link), weight: 1, onlink: false, dead: false, linkdown: false }
+}
+
+fn route(kind: RouteKind, dst: &str, link: IfIndex) -> Route {
+    let refuses = matches!(kind, RouteKind::Unreachable | RouteKind::Prohibit | RouteKind::Blackhole);
+    let local = matches!(kind, RouteKind::Local | RouteKind::Broadcast);
+    Route {
+        table: if local { TableId::LOCAL } else { TableId::MAIN },
+        dst: dst.parse().expect("a prefix"),
+        src: None,
+        tos: 0,
+        metric: 0,
+        kind,
+        protocol: RouteProtocol::KERNEL,
+        scope: if local { RouteScope::HOST } else { RouteScope::LINK },
+        prefsrc: None,
+        nexthops: if refuses { Vec::new() } else { vec![hop(link)] },
+        nexthop_id: None,
+        mtu_bytes: None,
+        unmodelled: Vec::new(),
+    }
+}
+
+fn address(link: IfIndex, net: &str, scope: AddressScope) -> Address {
+    Address {
+        link,
+        net: net.parse().expect("a prefix"),
+        peer: None,
+        scope,
+        secondary: false,
+        deprecated: false,
+        tentative: false,
+        dad_failed: false,
+    }
+}
+
+/// A router: `10.1.0.1/24` on `eth0`, `10.2.0.1/24` on `eth1` with a smaller MTU, forwarding, no sockets.
+fn router(rules: &str) -> Namespace {
+    let kinds = [
+        (RouteKind::Local, "10.1.0.1/32", ETH0),
+        (RouteKind::Local, "10.2.0.1/32", ETH1),
+        (RouteKind::Local, "127.0.0.0/8", LO),
+        (RouteKind::Broadcast, "10.1.0.255/32", ETH0),
+        (RouteKind::Unicast, "10.1.0.0/24", ETH0),
+        (RouteKind::Unicast, "10.2.0.0/24", ETH1),
+        (RouteKind::Unreachable, "10.66.0.0/16", LO),
+        (RouteKind::Prohibit, "10.67.0.0/16", LO),
+        (RouteKind::Blackhole, "10.68.0.0/16", LO),
+    ];
+    let link = |index, name: &str, kind| Link { mac: Some(OWN), ..Link::new(index, name, kind) };
+    let links = vec![
+        Link { mac: None, ..Link::new(LO, "lo", LinkKind::Loopback) },
+        link(ETH0, "eth0", LinkKind::Physical),
+        Link { mtu_bytes: 1400, ..link(ETH1, "eth1", LinkKind::Physical) },
+    ];
+    let addresses = vec![
+        address(LO, "127.0.0.1/8", AddressScope::Host),
+        address(ETH0, "10.1.0.1/24", AddressScope::Global),
+        address(ETH1, "10.2.0.1/24", AddressScope::Global),
+    ];
+    let plain = |(priority, table)| RoutingRule {
+        family: Family::V4,
+        priority,
+        invert: false,
+        src: None,
+        dst: None,
+        iif: None,
+        oif: None,
+        mark: None,
+        tos: None,
+        protocol: None,
+        sports: None,
+        dports: None,
+        uids: None,
+        l3mdev: false,
+        suppress_prefix_length: None,
+        suppress_group: None,
+        unmodelled: Vec::new(),
+        action: RuleAction::Lookup(table),
+    };
+    let sysctls: Sysctls = ["all", "eth0", "eth1"]
+        .iter()
+        .flat_map(|device| {
+            [("forwarding", "1"), ("rp_filter", "0")]
+                .map(|(name, value)| (Sysctls::device_path(Family::V4, device, name), value.to_owned()))
+        })
+        .collect();
+    Namespace::new(NamespaceSnapshot {
+        links: Item::known(0, links),
+        addresses: Item::known(0, addresses),
+        routes: Item::known(0, kinds.into_iter().map(|(kind, dst, link)| route(kind, dst, link)).collect()),
+        rules: Item::known(0, [(0, TableId::LOCAL), (32_766, TableId::MAIN)].map(plain).to_vec()),
+        sysctls: Item::known(0, sysctls),
+        sockets: Item::known(0, Vec::new()),
+        netfilter: NetfilterDumps { nft_v4: Item::known(0, rules.to_owned()), ..no_rules() },
+        ..NamespaceSnapshot::new(NetnsId(1), HostRole::Host)
+    })
+}
+
+fn taken(namespace: &Namespace, entry: Entry) -> Outcome {
+    let node = NodeName::from("node");
+    let site = Site { node: &node, label: "host", namespace };
+    walk(site, entry, &mut Conntrack::default(), &Wires, &mut Forks::first(), false)
+}
+
+fn received(namespace: &Namespace, packet: Packet) -> Outcome {
+    taken(namespace, Entry::Frame { device: ETH0, frame: Frame { src_mac: PEER, dst_mac: OWN, packet } })
+}
+
+fn syn(dst: &str) -> Packet {
+    Packet::tcp_syn(ip("10.1.0.2"), 4000.into(), ip(dst), 80.into())
+}
+
+/// `ip_error`, `net/ipv4/route.c`; `ip_forward`, `net/ipv4/ip_forward.c`; `ipv4_link_failure`; `tcp_v4_rcv`; `udp_rcv`;
+/// `ip_protocol_deliver_rcu`.
+#[test]
+fn what_is_stopped_is_answered() {
+    let big = Packet { length_bytes: 1450, ..syn("10.2.0.2") };
+    let cases = [
+        (syn("10.66.0.1"), "10.1.0.1 icmp 3/1"),
+        (syn("10.67.0.1"), "10.1.0.1 icmp 3/13"),
+        (syn("10.68.0.1"), "nothing"),
+        (syn("192.0.2.1"), "10.1.0.1 icmp 3/0"),
+        (Packet { ttl: 1, ..syn("10.2.0.2") }, "10.1.0.1 icmp 11/0"),
+        (big.clone(), "10.1.0.1 icmp 3/4 mtu 1400"),
+        (Packet { dont_fragment: false, ..big }, "nothing"),
+        (syn("10.2.0.99"), "10.1.0.1 icmp 3/1 after 3000 ms"),
+        (syn("10.2.0.1"), "10.2.0.1 reset"),
+        (Packet::udp(ip("10.1.0.2"), 4000.into(), ip("10.2.0.1"), 53.into(), 60), "10.2.0.1 icmp 3/3"),
+        (Packet::udp(ip("10.1.0.2"), 4000.into(), ip("10.1.0.255"), 53.into(), 60), "nothing"),
+    ];
+    let namespace = router("");
+    for (packet, wanted) in cases {
+        assert_eq!(told(received(&namespace, packet.clone()).answer.as_ref()), wanted, "{packet}");
+    }
+}
+
+fn told(answer: Option<&Answer>) -> String {
+    let Some(answer) = answer else { return "nothing".to_owned() };
+    let mut text = match answer.kind {
+        AnswerKind::Icmp { kind, code, .. } => format!("{} icmp {kind}/{code}", answer.packet.src),
+        AnswerKind::TcpReset => format!("{} reset", answer.packet.src),
+    };
+    if let Some(mtu) = answer.mtu_bytes {
+        text += &format!(" mtu {mtu}");
+    }
+    if answer.delay_ms > 0 {
+        text += &format!(" after {} ms", answer.delay_ms);
+    }
+    text
+}
+
+/// `nf_send_unreach`, `nf_send_reset`: the answer passes OUTPUT and is translated back, what it cites included.
+#[test]
+fn an_answer_is_a_packet_like_any_other() {
+    let rules = "*nat\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -d 10.96.0.1/32 -p tcp -j DNAT --to-destination 10.2.0.2:8080\nCOMMIT\n\
+                 *filter\n:FORWARD ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n-A FORWARD -p tcp -m tcp --dport 8080 -j REJECT --reject-with WITH\n\
+                 -A OUTPUT -d 10.1.0.3/32 -j DROP\nCOMMIT\n";
+    for (with, kind) in [("tcp-reset", None), ("icmp-port-unreachable", Some((3, 3)))] {
+        let namespace = router(&rules.replace("WITH", with));
+        let answer = received(&namespace, syn("10.96.0.1")).answer.expect("an answer");
+        let arrived = answer.arrived().expect("it arrived");
+        assert_eq!((arrived.src, arrived.dst), (ip("10.96.0.1"), ip("10.1.0.2")), "{with}");
+        if let AnswerKind::Icmp { kind: of, code, .. } = answer.kind {
+            assert_eq!(kind, Some((of, code)));
+            let cited = arrived.details.as_ref().and_then(|details| details.cited.as_ref()).expect("cited");
+            assert_eq!((cited.src, cited.dst), (ip("10.1.0.2"), ip("10.96.0.1")));
+        }
+        let silent =
+            received(&namespace, Packet { src: ip("10.1.0.3"), ..syn("10.96.0.1") }).answer.expect("an answer");
+        assert_eq!(silent.arrived(), None, "dropped in OUTPUT");
+    }
+}
+
+/// `fib_props`, `net/ipv4/fib_semantics.c`; `nf_hook_slow`.
+#[test]
+fn a_sender_learns_the_error_at_once() {
+    let namespace = router("*filter\n:OUTPUT ACCEPT [0:0]\n-A OUTPUT -d 10.2.0.9/32 -j DROP\nCOMMIT\n");
+    let cases = [
+        ("10.66.0.1", Some(Errno::Ehostunreach)),
+        ("10.67.0.1", Some(Errno::Eacces)),
+        ("10.68.0.1", Some(Errno::Einval)),
+        ("192.0.2.1", Some(Errno::Enetunreach)),
+        ("10.2.0.9", Some(Errno::Eperm)),
+        ("10.2.0.2", None),
+    ];
+    for (dst, errno) in cases {
+        let entry = Entry::Local { packet: syn(dst), choose_source: true, sender: Sender::default() };
+        let outcome = taken(&namespace, entry);
+        assert_eq!(outcome.errno, errno, "{dst}");
+        assert_eq!(outcome.answer, None, "{dst}");
+    }
+}
+
+/// "The most weird martians" of `ip_route_input_slow` come before the routes, the reverse path after.
+#[test]
+fn what_may_not_come_in_does_not() {
+    let namespace = router("");
+    let from = |src: &str| Packet { src: ip(src), ..syn("192.0.2.1") };
+    for src in ["127.0.0.1", "0.0.0.0", "224.0.0.5", "255.255.255.255"] {
+        let outcome = received(&namespace, from(src));
+        assert!(matches!(outcome.blockers.first().map(|blocker| &blocker.stop), Some(Stop::Martian)), "{src}");
+        assert_eq!(outcome.answer, None, "{src}");
+    }
+    for dst in ["127.0.0.1", "0.0.0.0"] {
+        let outcome = received(&namespace, syn(dst));
+        assert!(matches!(outcome.blockers.first().map(|blocker| &blocker.stop), Some(Stop::Martian)), "{dst}");
+    }
+}
