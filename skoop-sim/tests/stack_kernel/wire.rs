@@ -61,7 +61,7 @@ fn upper(packet: &Packet) -> Vec<u8> {
         Transport::Icmp { kind, code, id } => {
             ([vec![kind, code, 0, 0], id.to_be_bytes().to_vec(), vec![0, 1]].concat(), Some(2))
         }
-        Transport::Sctp { .. } | Transport::Other => (Vec::new(), None),
+        _ => (Vec::new(), None),
     };
     if let Some(cited) = packet.details.as_ref().and_then(|details| details.cited.as_ref()) {
         bytes.extend(ip(cited));
