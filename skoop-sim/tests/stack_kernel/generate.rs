@@ -22,7 +22,7 @@ impl Rng {
     }
 
     pub(crate) fn one<T: Copy>(&mut self, of: &[T]) -> T {
-        of[self.below(of.len())]
+        *of.get(self.below(of.len())).expect("it is below")
     }
 
     pub(crate) fn chance(&mut self, percent: usize) -> bool {

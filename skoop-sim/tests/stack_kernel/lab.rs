@@ -49,7 +49,7 @@ impl Lab {
             run("ip", &["netns", "add", name], None, "");
         }
         let mut lab = Self { names, wires: HashMap::new() };
-        let [router, wires] = lab.names.clone();
+        let wires = lab.names[1].clone();
         run(
             "sysctl",
             &["-q", "-w", "net.ipv6.conf.default.disable_ipv6=1", "net.ipv6.conf.all.disable_ipv6=1"],
@@ -74,6 +74,16 @@ impl Lab {
             "net.ipv4.conf.all.rp_filter=0",
             "net.ipv4.conf.default.rp_filter=0",
         ]);
+        lab.connect();
+        lab.configure_v4();
+        lab.configure_v6();
+        lab.open();
+        lab
+    }
+
+    /// Devices, wires and the bridge.
+    fn connect(&self) {
+        let [router, wires] = &self.names;
         let mut links = String::new();
         for (device, _) in DEVICES {
             let (mac, peer) = (router_mac(device), host_mac(device));
@@ -83,7 +93,7 @@ impl Lab {
         }
         run("ip", &["-batch", "-"], None, &links);
         let up: String = DEVICES.iter().map(|(device, _)| format!("link set {device} up\n")).collect();
-        run("ip", &["-n", &wires, "-batch", "-"], None, &up);
+        run("ip", &["-n", wires, "-batch", "-"], None, &up);
         let bridge = router_mac("br0");
         let mut batch = format!(
             "link add br0 address {bridge} type bridge mcast_snooping 0\nlink set lo up\n{up}link set br0 up\n"
@@ -91,6 +101,16 @@ impl Lab {
         for port in ["p1", "p2", "p3"] {
             batch += &format!("link set {port} master br0\n");
         }
+        run("ip", &["-n", router, "-batch", "-"], None, &batch);
+        for port in ["p1", "p2"] {
+            let mac = host_mac(port).to_string();
+            run("bridge", &["fdb", "replace", &mac, "dev", port, "master", "static"], Some(router), "");
+        }
+    }
+
+    /// Addresses, neighbours and routes of IPv4.
+    fn configure_v4(&self) {
+        let mut batch = String::new();
         batch += "address add 10.1.0.1/24 dev c0\naddress add 10.2.0.1/24 dev s0\naddress add 10.3.0.1/24 dev br0\nlink set s0 mtu 1400\n";
         for (device, address) in [("c0", "10.1.0.2"), ("s0", "10.2.0.2"), ("br0", "10.3.0.11"), ("br0", "10.3.0.12")] {
             let host = match address {
@@ -106,7 +126,11 @@ impl Lab {
         batch += "route add 10.20.0.0/16 via 10.2.0.2\nroute add 10.11.0.0/16 via 10.1.0.2\nroute add 10.13.0.0/16 via 10.3.0.11\nroute add unreachable 10.66.0.0/16\nroute add prohibit 10.67.0.0/16\n\
                   route add blackhole 10.68.0.0/16\nroute add local 10.71.0.0/16 dev lo\n\
                   rule add to 10.81.0.0/16 unreachable\nrule add to 10.82.0.0/16 prohibit\nrule add to 10.83.0.0/16 blackhole\n";
-        run("ip", &["-n", &router, "-batch", "-"], None, &batch);
+        run("ip", &["-n", &self.names[0], "-batch", "-"], None, &batch);
+    }
+
+    /// Those of IPv6.
+    fn configure_v6(&self) {
         let mut six = String::new();
         for (device, net) in [("c0", 1), ("s0", 2), ("br0", 3)] {
             six += &format!(
@@ -133,13 +157,7 @@ impl Lab {
         }
         six += "route add fd20::/64 via fd02::2\nroute add unreachable fd66::/64\nroute add prohibit fd67::/64\nroute add blackhole fd68::/64\n\
                 rule add to fd81::/64 unreachable\nrule add to fd82::/64 prohibit\nrule add to fd83::/64 blackhole\n";
-        run("ip", &["-6", "-n", &router, "-batch", "-"], None, &six);
-        for port in ["p1", "p2"] {
-            let mac = host_mac(port).to_string();
-            run("bridge", &["fdb", "replace", &mac, "dev", port, "master", "static"], Some(&router), "");
-        }
-        lab.open();
-        lab
+        run("ip", &["-6", "-n", &self.names[0], "-batch", "-"], None, &six);
     }
 
     /// Opens a packet socket on each wire.
@@ -179,10 +197,6 @@ impl Lab {
         }
     }
 
-    pub(crate) fn ip(&self, arguments: &[&str]) {
-        run("ip", &[&["-n", &self.names[0]], arguments].concat(), None, "");
-    }
-
     /// Runs a tool in the router.
     pub(crate) fn tool(&self, command: &str, arguments: &[&str], input: &str) {
         run(command, arguments, Some(&self.names[0]), input);
@@ -199,7 +213,7 @@ impl Lab {
     /// was answered.
     pub(crate) fn send(&self, device: &'static str, frame: &Frame) -> Vec<(&'static str, Seen)> {
         self.drain(None);
-        let wire = self.wires[device].as_raw_fd();
+        let wire = self.wires.get(device).expect("a wire").as_raw_fd();
         // A veth says so if its peer takes no frame of that length.
         let sent = send(wire, &wire::encode(frame), MsgFlags::empty());
         assert!(sent.is_ok() || sent == Err(nix::errno::Errno::ENOBUFS), "{sent:?}");
@@ -224,7 +238,7 @@ impl Lab {
         let mut buffer = [0; 4096];
         for (device, wire) in &self.wires {
             while let Ok(length) = recv(wire.as_raw_fd(), &mut buffer, MsgFlags::MSG_DONTWAIT) {
-                let bytes = &buffer[..length];
+                let bytes = buffer.get(..length).unwrap_or_default();
                 let Some((of, seen)) = into.as_mut() else { continue };
                 done |= device == of && wire::is_arp_reply(bytes);
                 seen.extend(wire::decode(bytes).map(|frame| (*device, frame)));
