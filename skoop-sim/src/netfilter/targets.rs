@@ -4,15 +4,20 @@ mod connmark;
 mod ct;
 mod dnat;
 mod dscp;
+mod ecn;
+mod hmark;
 mod mark;
 mod masquerade;
 mod netmap;
 mod noop;
+mod npt;
 mod ops;
 mod redirect;
 mod reject;
 mod snat;
+mod tee;
 mod tos;
+mod tproxy;
 mod ttl;
 
 pub(crate) use ops::{NatTurn, ZoneSide};
@@ -67,7 +72,7 @@ macro_rules! registry {
             pub(crate) fn parse(name: &str, args: Args<'_>) -> Self {
                 let known = match name {
                     $($($name)|+ => <$type>::parse(args).map(Self::$variant),)*
-                    _ => return Self::opaque(name),
+                    _ => return Self::opaque(name, args),
                 };
                 known.unwrap_or_else(|| Self::Opaque(format!("target `{name}` has an option that is not modelled").into(), false))
             }
@@ -87,33 +92,37 @@ registry! {
     Connmark = connmark::Connmark: "CONNMARK";
     Ct = ct::Ct: "CT" | "NOTRACK";
     Dnat = dnat::Dnat: "DNAT";
+    Dnpt = npt::Dnpt: "DNPT";
     Dscp = dscp::Dscp: "DSCP";
+    Ecn = ecn::Ecn: "ECN";
+    Hmark = hmark::Hmark: "HMARK";
     Mark = mark::Mark: "MARK";
     Masquerade = masquerade::Masquerade: "MASQUERADE";
     Netmap = netmap::Netmap: "NETMAP";
     Noop = noop::Noop: "LOG" | "NFLOG" | "ULOG" | "TRACE" | "AUDIT" | "CHECKSUM" | "CLASSIFY" | "CONNSECMARK"
-        | "IDLETIMER" | "LED" | "RATEEST" | "SECMARK" | "SET" | "TCPMSS" | "TCPOPTSTRIP" | "TEE";
+        | "IDLETIMER" | "LED" | "RATEEST" | "SECMARK" | "SET" | "TCPMSS" | "TCPOPTSTRIP";
     Redirect = redirect::Redirect: "REDIRECT";
     Reject = reject::Reject: "REJECT";
     Snat = snat::Snat: "SNAT";
+    Snpt = npt::Snpt: "SNPT";
+    Tee = tee::Tee: "TEE";
     Tos = tos::Tos: "TOS";
+    Tproxy = tproxy::Tproxy: "TPROXY";
     Ttl = ttl::Ttl: "TTL" | "HL";
 }
 
 /// Targets that are known and not modelled, whether they end the base chain, and the reason.
 pub(crate) const UNMODELLED: &[(&str, bool, &str)] = &[
-    ("CLUSTERIP", true, "the hash over the flow is not modelled"),
-    ("DNPT", false, "prefix translation is not modelled"),
-    ("ECN", false, "the ECN bits of TCP are not modelled"),
-    ("HMARK", false, "the hash that becomes the mark is not modelled"),
-    ("NFQUEUE", true, "a program decides"),
-    ("SNPT", false, "prefix translation is not modelled"),
-    ("SYNPROXY", true, "the proxied handshake is not modelled"),
-    ("TPROXY", true, "handing over to a local socket is not modelled"),
+    ("CLUSTERIP", true, "which node of the cluster takes the flow is up to a hash over it"),
+    ("NFQUEUE", true, "a program decides, and without one the packet is dropped"),
+    ("SYNPROXY", true, "this host answers the SYN itself, and asks the receiver only once the sender has acknowledged"),
 ];
 
 impl Target {
-    fn opaque(name: &str) -> Self {
+    fn opaque(name: &str, mut args: Args<'_>) -> Self {
+        if name == "NFQUEUE" && args.any(|arg| arg.name == "--queue-bypass") {
+            return Self::Opaque("target `NFQUEUE`: a program decides, and without one the packet passes".into(), true);
+        }
         let known = UNMODELLED.iter().find(|(known, ..)| *known == name);
         let (ends, reason) =
             known.map_or((false, "it is not known to the simulator"), |(_, ends, reason)| (*ends, *reason));

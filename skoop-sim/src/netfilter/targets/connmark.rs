@@ -3,53 +3,59 @@
 use skoop_model::Mark;
 
 use super::{Applied, Effect};
-use crate::netfilter::args::{Args, number};
+use crate::netfilter::args::{Args, masked, number};
 use crate::netfilter::run::Run;
 use crate::netfilter::table::RuleId;
-use crate::netfilter::targets::mark::MarkChange;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    /// `(mark & !flow_mask) ^ value`.
+    Set(u32),
+    /// The packet's mark becomes the flow's.
+    Save,
+    /// The flow's mark becomes the packet's.
+    Restore,
+}
 
 #[derive(Debug)]
-pub(crate) enum Connmark {
-    Set(MarkChange),
-    /// The flow's mark becomes the packet's.
-    Save {
-        packet_mask: u32,
-        flow_mask: u32,
-    },
-    /// The packet's mark becomes the flow's.
-    Restore {
-        packet_mask: u32,
-        flow_mask: u32,
-    },
+pub(crate) struct Connmark {
+    mode: Mode,
+    packet_mask: u32,
+    flow_mask: u32,
+    /// Bits to the left; to the right if negative.
+    shift: i32,
 }
 
 impl Applied for Connmark {
-    /// Shifts (`--left-shift-mark`) are not modelled.
+    /// Options that set, mask or flip bits come down to one form (`connmark_tg_parse`, `extensions/libxt_CONNMARK.c`).
     fn parse(args: Args<'_>) -> Option<Self> {
-        if let Some(change) = MarkChange::parse(args.clone()) {
-            return Some(Self::Set(change));
-        }
-        let (mut save, mut restore) = (false, false);
-        let (mut packet_mask, mut flow_mask) = (u32::MAX, u32::MAX);
+        let mut mode = None;
+        let (mut packet_mask, mut flow_mask, mut shift) = (u32::MAX, u32::MAX, 0);
         for arg in args {
             arg.plain()?;
-            match arg.name {
-                "--save-mark" => save = arg.flag().is_some(),
-                "--restore-mark" => restore = arg.flag().is_some(),
-                "--nfmask" => packet_mask = number(arg.value()?)?,
-                "--ctmask" => flow_mask = number(arg.value()?)?,
-                "--mask" => {
-                    packet_mask = number(arg.value()?)?;
-                    flow_mask = packet_mask;
-                }
+            let value = || number(arg.value()?);
+            let bits = || value().filter(|bits| *bits < 32).and_then(|bits| i32::try_from(bits).ok());
+            let set = match arg.name {
+                "--set-xmark" => Some(masked(arg.value()?, u32::MAX)?),
+                "--set-mark" => masked(arg.value()?, u32::MAX).map(|(value, mask)| (value, mask | value)),
+                "--and-mark" => Some((0, !value()?)),
+                "--or-mark" => Some((value()?, value()?)),
+                "--xor-mark" => Some((value()?, 0)),
+                _ => None,
+            };
+            match (arg.name, set) {
+                (_, Some((value, mask))) if mode.is_none() => (mode, flow_mask) = (Some(Mode::Set(value)), mask),
+                ("--save-mark", None) => mode = arg.flag().map(|()| Mode::Save),
+                ("--restore-mark", None) => mode = arg.flag().map(|()| Mode::Restore),
+                ("--nfmask", None) => packet_mask = value()?,
+                ("--ctmask", None) => flow_mask = value()?,
+                ("--mask", None) => (packet_mask, flow_mask) = (value()?, value()?),
+                ("--left-shift-mark", None) => shift = bits()?,
+                ("--right-shift-mark", None) => shift = -bits()?,
                 _ => return None,
             }
         }
-        match (save, restore) {
-            (true, false) => Some(Self::Save { packet_mask, flow_mask }),
-            (false, true) => Some(Self::Restore { packet_mask, flow_mask }),
-            _ => None,
-        }
+        Some(Self { mode: mode?, packet_mask, flow_mask, shift })
     }
 
     fn apply(&self, run: &mut Run<'_>, rule: RuleId) -> Effect {
@@ -57,15 +63,26 @@ impl Applied for Connmark {
             return Effect::Continue;
         };
         let packet = run.packet.mark.0;
-        match *self {
-            Self::Set(change) => run.set_connection_mark(Mark(change.apply(flow)), rule),
-            Self::Save { packet_mask, flow_mask } => {
-                run.set_connection_mark(Mark((flow & !flow_mask) ^ (packet & packet_mask)), rule);
+        match self.mode {
+            Mode::Set(value) => {
+                run.set_connection_mark(Mark(self.shifted((flow & !self.flow_mask) ^ value)), rule);
             }
-            Self::Restore { packet_mask, flow_mask } => {
-                run.set_mark(Mark((packet & !packet_mask) ^ (flow & flow_mask)), rule);
+            Mode::Save => {
+                let saved = self.shifted(packet & self.packet_mask);
+                run.set_connection_mark(Mark((flow & !self.flow_mask) ^ saved), rule);
+            }
+            Mode::Restore => {
+                let restored = self.shifted(flow & self.flow_mask);
+                run.set_mark(Mark((packet & !self.packet_mask) ^ restored), rule);
             }
         }
         Effect::Continue
+    }
+}
+
+impl Connmark {
+    fn shifted(&self, mark: u32) -> u32 {
+        let bits = self.shift.unsigned_abs();
+        if self.shift < 0 { mark >> (bits & 31) } else { mark << (bits & 31) }
     }
 }

@@ -1,6 +1,6 @@
 //! Targets after which the packet goes on with the next rule, unchanged as far as headers are modelled.
 //!
-//! `SET` changes a set, which only later packets of other flows would notice; `TEE` sends a copy; `TCPMSS` and `TCPOPTSTRIP` change
+//! `SET` changes a set, which only later packets of other flows would notice; `TCPMSS` and `TCPOPTSTRIP` change
 //! options; `CLASSIFY` sets a priority that qdiscs read.
 
 use super::{Applied, Effect};
