@@ -33,42 +33,48 @@ use sctp::SctpState;
 
 /// Flows that the packets of one walk created in one namespace, over those that its snapshot knew, and what was answered there
 /// about things unknown.
-///
-/// A clone shares the snapshot's flows: make one with [`Conntrack::seeded`] for a namespace, and clone it for each walk.
 #[derive(Debug, Clone, Default)]
 pub struct Conntrack {
-    shared: Option<Arc<Shared>>,
+    place: Option<Arc<str>>,
+    known: Option<KnownFlows>,
     flows: Flows,
     answers: Vec<(Doubt, bool)>,
     /// What rules with the match `recent` did.
     recent: RecentMemory,
 }
 
-/// What all walks in a namespace share.
-#[derive(Debug, Default)]
-struct Shared {
-    place: String,
-    known: Known,
+/// The connection table of a snapshot, found by hash. Cheap to clone and to share between walks.
+#[derive(Debug, Clone, Default)]
+pub struct KnownFlows(Arc<Known>);
+
+impl KnownFlows {
+    /// Takes time in proportion to the number of entries.
+    pub fn new(table: &ConntrackTable) -> Self {
+        Self(Arc::new(Known::new(table)))
+    }
 }
 
 impl Conntrack {
     /// An empty table of the namespace that people call `place`; questions about unknown rules then name it.
     pub fn of(place: &str) -> Self {
-        let shared = Shared { place: place.to_owned(), known: Known::default() };
-        Self { shared: Some(Arc::new(shared)), ..Self::default() }
+        Self { place: Some(place.into()), ..Self::default() }
     }
 
     /// A table that holds the flows of a snapshot already; packets that belong to one of them are treated as the kernel would
-    /// at that time. Takes time in proportion to the number of entries; a clone takes none.
-    pub fn seeded(place: &str, table: &ConntrackTable) -> Self {
-        let shared = Shared { place: place.to_owned(), known: Known::new(table) };
-        Self { shared: Some(Arc::new(shared)), ..Self::default() }
+    /// at that time. For many walks make the [`KnownFlows`] once, and use [`Conntrack::over`].
+    pub fn seeded(table: &ConntrackTable) -> Self {
+        Self::default().over(&KnownFlows::new(table))
+    }
+
+    /// The same table over the flows of a snapshot.
+    #[must_use]
+    pub fn over(self, known: &KnownFlows) -> Self {
+        Self { known: Some(known.clone()), ..self }
     }
 
     /// ` on PLACE`, or nothing.
     pub(crate) fn on_place(&self) -> String {
-        let shared = self.shared.as_ref().filter(|shared| !shared.place.is_empty());
-        shared.map(|shared| format!(" on {}", shared.place)).unwrap_or_default()
+        self.place.as_ref().map(|place| format!(" on {place}")).unwrap_or_default()
     }
 
     /// What rules with the match `recent` did in this walk.
@@ -104,7 +110,7 @@ impl Conntrack {
     }
 
     fn known(&self) -> Option<&Known> {
-        self.shared.as_ref().map(|shared| &shared.known)
+        self.known.as_ref().map(|known| &*known.0)
     }
 
     /// What was answered before in this walk about something that is unknown for the whole namespace.

@@ -14,7 +14,7 @@ mod sockets;
 mod stack;
 mod tri;
 
-pub use conntrack::{Assumed, Conntrack, PacketState, Sender};
+pub use conntrack::{Assumed, Conntrack, KnownFlows, PacketState, Sender};
 pub use fib::{Fib, Flow, Found, Lookup, Miss, SourceCheck, Tried};
 pub use fork::{Choice, ForkKind, Forks, Way, explore};
 pub use namespace::Namespace;

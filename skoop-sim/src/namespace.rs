@@ -2,13 +2,16 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::OnceLock;
 
 use skoop_model::{
-    Family, FdbEntry, IfIndex, Link, LinkKind, MacAddr, NamespaceSnapshot, Neighbour, Packet, Protocol, Route,
-    RouteKind, Transport,
+    Family, FdbEntry, IfIndex, Link, LinkKind, MacAddr, NamespaceSnapshot, Neighbour, Packet, Port, Protocol, Route,
+    RouteKind, TcpFlags, Transport,
 };
 
-use crate::{Fib, Flow, Forks, Lookup, Netfilter, NetfilterEnv, Receiver, ReversePath, Tri, receiver};
+use crate::{
+    Conntrack, Fib, Flow, Forks, KnownFlows, Lookup, Netfilter, NetfilterEnv, Receiver, ReversePath, Tri, receiver,
+};
 
 /// A namespace with its lookup structures. Built once for a snapshot, then walked any number of times.
 #[derive(Debug)]
@@ -21,6 +24,8 @@ pub struct Namespace {
     neighbours: HashMap<(IfIndex, IpAddr), usize>,
     /// Places of forwarding entries by MAC address, in the order of the snapshot.
     fdb: HashMap<MacAddr, Vec<usize>>,
+    /// Flows of the connection table, once a walk asked for them.
+    flows: OnceLock<KnownFlows>,
 }
 
 impl Namespace {
@@ -39,12 +44,21 @@ impl Namespace {
         for (position, entry) in snapshot.fdb.elements().iter().enumerate() {
             fdb.entry(entry.mac).or_default().push(position);
         }
-        Self { snapshot, fib, netfilter, links, neighbours, fdb }
+        Self { snapshot, fib, netfilter, links, neighbours, fdb, flows: OnceLock::new() }
     }
 
     /// The state that it was built from.
     pub fn snapshot(&self) -> &NamespaceSnapshot {
         &self.snapshot
+    }
+
+    /// Connection tracking for one question, over the entries of the snapshot; `place` is what people call the namespace.
+    pub fn conntrack(&self, place: &str) -> Conntrack {
+        let conntrack = Conntrack::of(place);
+        match self.snapshot.conntrack.value() {
+            Some(table) => conntrack.over(self.flows.get_or_init(|| KnownFlows::new(table))),
+            None => conntrack,
+        }
     }
 
     /// Routing.
@@ -156,6 +170,17 @@ impl NetfilterEnv for Namespace {
 
     fn socket(&self, packet: &Packet, device: IfIndex) -> Option<Receiver> {
         Some(receiver(&self.snapshot.sockets, packet, device))
+    }
+
+    /// Whether a socket is transparent is not collected, nor are connected TCP sockets.
+    fn transparent_socket(&self, packet: &Packet, device: IfIndex, address: IpAddr, port: Port) -> Tri {
+        let mut towards = Packet { dst: address, ..packet.clone() };
+        towards.set_dport(port);
+        let begins = packet.tcp_flags().is_none_or(|flags| flags.contains(TcpFlags::SYN));
+        match receiver(&self.snapshot.sockets, &towards, device) {
+            Receiver::NoListener { .. } if begins => Tri::No,
+            _ => Tri::Maybe,
+        }
     }
 
     fn primary_address(&self, device: IfIndex, family: Family) -> Option<IpAddr> {

@@ -184,9 +184,9 @@ pub trait NetfilterEnv {
     /// Number of a sysctl, by its path below `/proc/sys`. None: not known.
     fn sysctl(&self, path: &str) -> Option<i64>;
 
-    /// Whether a transparent socket (`IP_TRANSPARENT`) takes what `packet` would be if it went to this address and port: a connected
+    /// Whether a transparent socket (`IP_TRANSPARENT`) takes what `packet`, which came in by `device`, would be if it went to this address and port: a connected
     /// one that takes the packet as it is, else a listener.
-    fn transparent_socket(&self, _packet: &Packet, _address: IpAddr, _port: Port) -> Tri {
+    fn transparent_socket(&self, _packet: &Packet, _device: IfIndex, _address: IpAddr, _port: Port) -> Tri {
         Tri::Maybe
     }
 

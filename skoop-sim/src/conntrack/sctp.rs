@@ -1,6 +1,8 @@
 //! The SCTP state machine of connection tracking (`net/netfilter/nf_conntrack_proto_sctp.c`). Verification tags are not modelled: every
 //! chunk counts as having the right one.
 
+use skoop_model::SctpChunk;
+
 use super::Direction;
 
 /// State of an SCTP flow, by the number in `enum sctp_conntrack`: none, closed, cookie wait, cookie echoed, established, shutdown
@@ -83,12 +85,12 @@ impl SctpState {
 
     /// Takes the chunks of a packet in (`nf_conntrack_sctp_packet`); `begins` says that the packet begins the flow. None if it
     /// belongs to no flow, else whether the flow is established with it (`IPS_ASSURED`).
-    pub(super) fn take(&mut self, direction: Direction, chunks: &[u8], begins: bool) -> Option<bool> {
+    pub(super) fn take(&mut self, direction: Direction, chunks: &[SctpChunk], begins: bool) -> Option<bool> {
         if chunks.is_empty() {
             return None;
         }
         let mut assured = false;
-        for chunk in chunks {
+        for SctpChunk { kind: chunk, .. } in chunks {
             if begins
                 && (matches!(*chunk, ABORT | SHUTDOWN_COMPLETE | COOKIE_ACK)
                     || matches!(Self::default().step(Direction::Original, *chunk), NONE | IV))

@@ -1,10 +1,14 @@
 //! Flows, NAT and replies, as `net/netfilter/nf_conntrack_core.c` and nf_nat_core.c have them.
 
-use skoop_model::{Packet, Transport};
+use skoop_model::{
+    ConntrackEntry, ConntrackStatus, ConntrackTable, ConntrackTuple, Details, Mark, Packet, Protocol, SctpChunk,
+    Transport,
+};
 
-use crate::Forks;
+use super::{Assumed, Conntrack, Tracking};
 use crate::netfilter::testkit::*;
-use crate::netfilter::{Hook, NfEventKind};
+use crate::netfilter::{Hook, Netfilter, NfEventKind};
+use crate::{Forks, explore};
 
 fn web() -> Packet {
     syn("10.0.0.5", 4000, "10.96.0.1", 443)
@@ -38,7 +42,7 @@ fn states_of_a_flow() {
     // Of another flow.
     assert_eq!(state(&tcp("10.0.0.5", 4001, "10.96.0.1", 443, 0x12), &mut walk), invalid);
     // Host unreachable, to the sender.
-    assert_eq!(state(&icmp("192.168.0.7", "10.0.0.5", 3, 1), &mut walk), related);
+    assert_eq!(state(&error("192.168.0.7", "10.0.0.5", 3, web()), &mut walk), related);
     assert_eq!(state(&icmp("192.168.0.7", "10.0.0.9", 3, 1), &mut walk), invalid);
     assert_eq!(state(&icmp("10.0.0.5", "10.0.0.6", 8, 0), &mut walk), new);
     assert_eq!(state(&icmp("10.0.0.6", "10.0.0.5", 0, 0), &mut walk), reply);
@@ -119,14 +123,292 @@ fn a_clash_changes_the_port() {
     assert_eq!(reply, syn("10.0.0.6", 4000, "8.8.8.8", 443).reply());
 }
 
-/// An ICMP error about a translated flow comes from the address that was asked (`nf_nat_icmp_reply_translation`).
+/// An ICMP error that cites `cited`.
+fn error(src: &str, dst: &str, kind: u8, cited: Packet) -> Packet {
+    let details = Details { cited: Some(cited), ..Details::default() };
+    Packet { details: Some(Box::new(details)), ..icmp(src, dst, kind, 0) }
+}
+
+fn cited(error: &Packet) -> Option<&Packet> {
+    error.details.as_ref()?.cited.as_ref()
+}
+
+/// An ICMP error about a translated flow comes from the address that was asked, and cites the packet as its sender made it
+/// (`nf_nat_icmp_reply_translation`); in the other direction it cites what the receiver sent.
 #[test]
 fn errors_are_translated_back() {
-    let mut walk = Walk::new(nft_v4(table("nat", &[DNAT, MASQUERADE_ALL])));
+    let rules = nft_v4(table("nat", &[DNAT, MASQUERADE_ALL]));
+    let mut walk = Walk::new(rules.clone());
+    let mut translated = web();
+    walk.forward(&mut translated);
+    let mut back = error("10.244.1.1", MASQUERADE, 11, translated.clone());
+    walk.forward(&mut back);
+    assert_eq!((back.src, back.dst, cited(&back)), (ip("10.96.0.1"), ip("10.0.0.5"), Some(&web())));
+    // Of the client, about the answer that it was sent.
+    let mut forth = error("10.0.0.5", "10.96.0.1", 3, web().reply());
+    walk.forward(&mut forth);
+    assert_eq!((forth.src, forth.dst), (ip(MASQUERADE), ip("10.244.1.2")));
+    assert_eq!(cited(&forth), Some(&translated.reply()));
+    // "An ICMP redirect about a translated flow is never passed on."
+    let redirect = walk.forward(&mut error("10.244.1.1", MASQUERADE, 5, translated));
+    assert!(redirect.blockers.first().is_some_and(|blocker| blocker.describe().contains("redirect")), "{redirect:?}");
+}
+
+/// `nf_conntrack_inet_error`: the flow is that of the cited packet, and the error has to go where that came from.
+#[test]
+fn errors_belong_to_the_flow_that_they_cite() {
+    let related = nft_v4(table("filter", &["-A FORWARD -m conntrack --ctstate RELATED -j DROP"]));
+    let echo = icmp("10.0.0.5", "10.96.0.1", 8, 0);
+    for (about, to, expected) in [
+        (web(), "10.0.0.5", 1),
+        (web(), "10.0.0.6", 0),
+        (syn("10.0.0.5", 4001, "10.96.0.1", 443), "10.0.0.5", 0),
+        (web().reply(), "10.96.0.1", 1),
+        (echo.clone(), "10.0.0.5", 1),
+        (icmp("10.0.0.5", "10.96.0.1", 3, 1), "10.0.0.5", 0),
+    ] {
+        let mut walk = Walk::new(related.clone());
+        walk.forward(&mut web());
+        walk.forward(&mut echo.clone());
+        let mut forks = Forks::first();
+        let result = walk.hooks(&FORWARDED, &mut error("192.168.0.7", to, 3, about.clone()), &mut forks);
+        assert_eq!((result.blockers.len(), forks.choices()), (expected, [].as_slice()), "{about} to {to}");
+    }
+    // What it cites is not known: perhaps it is about the flow, perhaps not.
+    let (ways, _) = explore(9, |forks| {
+        let mut walk = Walk::new(related.clone());
+        walk.forward(&mut web());
+        walk.hooks(&FORWARDED, &mut icmp("192.168.0.7", "10.0.0.5", 3, 1), forks).blockers.len()
+    });
+    assert_eq!(ways.into_iter().map(|way| way.value).collect::<Vec<_>>(), [1, 0]);
+}
+
+fn entry(
+    protocol: Protocol,
+    original: [(&str, u16); 2],
+    reply: [(&str, u16); 2],
+    status: ConntrackStatus,
+) -> ConntrackEntry {
+    let tuple = |[(src, sport), (dst, dport)]: [(&str, u16); 2]| ConntrackTuple {
+        src: ip(src),
+        dst: ip(dst),
+        sport: sport.into(),
+        dport: dport.into(),
+    };
+    ConntrackEntry {
+        protocol,
+        zone: 0,
+        original: tuple(original),
+        reply: tuple(reply),
+        status: status | ConntrackStatus::CONFIRMED,
+        mark: Mark(0),
+        state: None,
+        timeout_s: Some(29),
+        helper: None,
+        labels: 0,
+        packets: None,
+        bytes: None,
+    }
+}
+
+/// A walk through rules over the entries of a snapshot.
+fn seeded(rules: Netfilter, entries: Vec<ConntrackEntry>) -> Walk {
+    let table = ConntrackTable { entries, ..ConntrackTable::default() };
+    let mut walk = Walk::new(rules);
+    walk.conntrack = Conntrack::seeded(&table);
+    walk
+}
+
+/// A DNS client that keeps its port sends to the backend that the entry names, though the rules lead to another one by now.
+#[test]
+fn stale_entries_decide() {
+    let query = udp("10.0.0.5", 4000, "10.96.0.10", 53);
+    let rules = nft_v4(table("nat", &["-A PREROUTING -p udp -j DNAT --to-destination 10.244.1.2"]));
+    let stale = entry(
+        Protocol::UDP,
+        [("10.0.0.5", 4000), ("10.96.0.10", 53)],
+        [("10.244.1.9", 53), ("10.0.0.5", 4000)],
+        ConntrackStatus::default(),
+    );
+    let mut walk = seeded(rules.clone(), vec![stale.clone()]);
+    let mut packet = query.clone();
+    let result = walk.forward(&mut packet);
+    assert_eq!(packet.dst, ip("10.244.1.9"));
+    let text = "udp      17 29 src=10.0.0.5 dst=10.96.0.10 sport=4000 dport=53 [UNREPLIED] src=10.244.1.9 dst=10.0.0.5 \
+                sport=53 dport=4000 mark=0";
+    let kinds: Vec<_> = result.events.iter().map(|event| (event.kind, event.entry.as_deref())).collect();
+    assert_eq!(kinds, [(NfEventKind::KnownFlow, Some(text)), (NfEventKind::NatAgain, Some(text))]);
+    assert_eq!(walk.conntrack.entry_text(&walk.state).as_deref(), Some(text));
+    // Its answer is translated back, and another port is another flow.
+    let mut reply = packet.reply();
+    walk.forward(&mut reply);
+    assert_eq!(reply, query.reply());
+    let mut other = udp("10.0.0.5", 4001, "10.96.0.10", 53);
+    walk.forward(&mut other);
+    assert_eq!(other.dst, ip("10.244.1.2"));
+    // An entry made before there were rules keeps the flow from them.
+    let early = ConntrackEntry { reply: ConntrackTuple { src: ip("10.96.0.10"), ..stale.reply }, ..stale.clone() };
+    let mut packet = query.clone();
+    seeded(rules.clone(), vec![early]).forward(&mut packet);
+    assert_eq!(packet, query);
+    // One that is dying is not found.
+    let dying = ConntrackEntry { status: ConntrackStatus::DYING, ..stale };
+    let mut packet = query;
+    seeded(rules, vec![dying]).forward(&mut packet);
+    assert_eq!(packet.dst, ip("10.244.1.2"));
+}
+
+/// `nf_nat_used_tuple`, `port_class` of `nf_nat_l4proto_unique_tuple`: a known entry takes the port, and privileged ports stay so.
+#[test]
+fn known_entries_clash() {
+    let rules = nft_v4(table("nat", &[MASQUERADE_ALL]));
+    for (port, class) in [(4000, 1024..=u16::MAX), (300, 1..=511), (700, 600..=1023)] {
+        let taken = entry(
+            Protocol::TCP,
+            [("10.0.0.6", port), ("8.8.8.8", 443)],
+            [("8.8.8.8", 443), (MASQUERADE, port)],
+            ConntrackStatus::SEEN_REPLY,
+        );
+        let mut walk = seeded(rules.clone(), vec![taken]);
+        let mut packet = syn("10.0.0.5", port, "8.8.8.8", 443);
+        let result = walk.forward(&mut packet);
+        let kind = result.events.first().map(|event| event.kind);
+        assert_eq!(kind, Some(NfEventKind::SourceNat { random_port: true }), "{port}");
+        let got = packet.sport().map_or(0, |port| port.0);
+        assert!(got != port && class.contains(&got), "{port} became {got}");
+        // To another destination nothing clashes, but a sender's port keeps its place (`find_appropriate_src`).
+        let mut elsewhere = syn("10.0.0.5", port, "8.8.4.4", 443);
+        walk.forward(&mut elsewhere);
+        assert_eq!(elsewhere.sport(), packet.sport());
+    }
+    // A range of one port cannot step aside: the flow is not confirmed, and its packet dropped (`__nf_conntrack_confirm`).
+    let rules = nft_v4(table("nat", &["-A POSTROUTING -p tcp -j MASQUERADE --to-ports 7000"]));
+    let mut walk = Walk::new(rules);
+    walk.forward(&mut syn("10.0.0.5", 4000, "8.8.8.8", 443));
+    let result = walk.forward(&mut syn("10.0.0.6", 4000, "8.8.8.8", 443));
+    assert!(result.blockers.first().is_some_and(|blocker| blocker.describe().contains("same answers")), "{result:?}");
+}
+
+/// The state is what the caller says, unless the table knows better.
+#[test]
+fn states_may_be_assumed() {
+    let states = ["NEW", "ESTABLISHED", "RELATED", "INVALID", "UNTRACKED"];
+    let rules: Vec<String> =
+        states.iter().map(|state| format!("-A FORWARD -m conntrack --ctstate {state} -j DROP")).collect();
+    let rules = nft_v4(table("filter", &rules.iter().map(String::as_str).collect::<Vec<_>>()));
+    let fin = || tcp("10.0.0.5", 4000, "10.96.0.1", 443, 0x11);
+    for (place, assumed) in [Assumed::New, Assumed::Established, Assumed::Related, Assumed::Invalid, Assumed::Untracked]
+        .into_iter()
+        .enumerate()
+    {
+        for mut packet in [fin(), web(), udp("10.0.0.5", 4000, "10.96.0.1", 53)] {
+            let mut walk = Walk::new(rules.clone());
+            walk.state.assume(assumed);
+            let lines = FORWARDED.map(|hook| walk.hook(hook, &mut packet, &mut Forks::first()).blockers);
+            let lines: Vec<usize> = lines.iter().flatten().map(|blocker| blocker.by.line).collect();
+            assert_eq!(lines, [5 + place], "{assumed:?} {packet}");
+        }
+    }
+}
+
+/// `nf_conntrack_tcp_packet`: a SYN opens a flow anew that a FIN or its own side's reset closed.
+#[test]
+fn closed_flows_are_opened_anew() {
+    let new = nft_v4(table("filter", &["-A FORWARD -m conntrack --ctstate NEW -j DROP"]));
+    let to = |flags| tcp("10.0.0.5", 4000, "10.0.0.6", 80, flags);
+    let from = |flags| tcp("10.0.0.6", 80, "10.0.0.5", 4000, flags);
+    let opening = [to(0x02), from(0x12), to(0x10)];
+    for (closing, is_new) in [
+        (vec![to(0x11), from(0x11), to(0x10)], true),
+        (vec![to(0x04)], true),
+        (vec![from(0x14)], false),
+        (vec![], false),
+    ] {
+        let mut walk = Walk::new(new.clone());
+        for mut packet in opening.iter().cloned().chain(closing.clone()) {
+            walk.forward(&mut packet);
+        }
+        assert_eq!(walk.forward(&mut to(0x02)).blockers.len(), usize::from(is_new), "{closing:?}");
+    }
+}
+
+/// `nf_nat_oif_changed`: a masqueraded flow that leaves by another device is killed.
+#[test]
+fn masqueraded_flows_stay_with_their_device() {
+    let mut walk = Walk::new(nft_v4(table("nat", &[MASQUERADE_ALL])));
     walk.forward(&mut web());
-    let mut error = icmp("10.244.1.1", MASQUERADE, 11, 0);
-    walk.forward(&mut error);
-    assert_eq!((error.src, error.dst), (ip("10.96.0.1"), ip("10.0.0.5")));
+    let id = match walk.state.tracking {
+        Tracking::Tracked { id, .. } => id,
+        _ => panic!("tracked"),
+    };
+    walk.conntrack.set_masqueraded_for(id, skoop_model::IfIndex(9));
+    assert_eq!(walk.forward(&mut web()).blockers.len(), 1);
+    // Now it begins anew.
+    assert_eq!(walk.forward(&mut web()).blockers, []);
+}
+
+/// `nf_ct_find_expectation`: a flow between hosts of which a helper reads another flow may be RELATED.
+#[test]
+fn helpers_may_expect_a_flow() {
+    let related = nft_v4(table("filter", &["-A FORWARD -m conntrack --ctstate RELATED -j DROP"]));
+    let control = ConntrackEntry {
+        helper: Some("ftp".to_owned()),
+        ..entry(
+            Protocol::TCP,
+            [("10.0.0.5", 4000), ("10.0.0.6", 21)],
+            [("10.0.0.6", 21), ("10.0.0.5", 4000)],
+            ConntrackStatus::SEEN_REPLY,
+        )
+    };
+    for (mut packet, ways) in [(syn("10.0.0.6", 20, "10.0.0.5", 5000), 2), (syn("10.0.0.7", 20, "10.0.0.5", 5000), 1)] {
+        let (found, _) = explore(9, |forks| {
+            let mut walk = seeded(related.clone(), vec![control.clone()]);
+            walk.hooks(&FORWARDED, &mut packet, forks).blockers.len()
+        });
+        assert_eq!(found.len(), ways);
+    }
+}
+
+/// `sctp_conntracks`: chunks, where they are known.
+#[test]
+fn chunks_follow_the_state_machine() {
+    let invalid = nft_v4(table("filter", &["-A FORWARD -m conntrack --ctstate INVALID -j DROP"]));
+    let chunk = |back: bool, kind: u8| {
+        let (sport, dport) = (4000.into(), 80.into());
+        let mut packet =
+            Packet::new(ip("10.0.0.5"), ip("10.0.0.6"), Protocol::SCTP, Transport::Sctp { sport, dport }, 60);
+        if back {
+            packet = packet.reply();
+        }
+        let sctp_chunks = Some(vec![SctpChunk { kind, flags: 0, length_bytes: None }]);
+        Packet { details: Some(Box::new(Details { sctp_chunks, ..Details::default() })), ..packet }
+    };
+    for (packets, stopped) in [
+        (vec![chunk(false, 1), chunk(true, 2), chunk(false, 10), chunk(true, 11)], vec![0; 4]),
+        (vec![chunk(false, 11)], vec![1]),
+        (vec![chunk(false, 0)], vec![1]),
+        (vec![chunk(false, 4), chunk(true, 5), chunk(true, 1)], vec![0; 3]),
+        (vec![chunk(false, 4), chunk(true, 1)], vec![0, 1]),
+    ] {
+        let mut walk = Walk::new(invalid.clone());
+        let found: Vec<usize> =
+            packets.into_iter().map(|mut packet| walk.forward(&mut packet).blockers.len()).collect();
+        assert_eq!(found, stopped);
+    }
+}
+
+/// A long question walks many flows: they are found as few are, and the first ones still.
+#[test]
+fn many_flows_are_found() {
+    let established = nft_v4(table("filter", &["-A FORWARD -m conntrack --ctstate ESTABLISHED -j DROP"]));
+    let mut walk = Walk::new(established);
+    let flow = |port: u16| syn("10.0.0.5", port, "10.96.0.1", 443);
+    for port in 1000..1200 {
+        assert_eq!(walk.forward(&mut flow(port)).blockers, []);
+    }
+    for port in 1000..1200 {
+        assert_eq!(walk.forward(&mut flow(port).reply()).blockers.len(), 1, "{port}");
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The conntrack hook: finds or makes the flow of a packet (`nf_conntrack_in`, `net/netfilter/nf_conntrack_core.c`).
 
-use skoop_model::{Packet, Protocol, TcpFlags, Unseen};
+use skoop_model::{Packet, Protocol, SctpChunk, TcpFlags, Unseen};
 
 use super::protocol::{is_icmp_error, is_never_tracked, is_sane, may_begin};
 use super::sctp::SctpState;
@@ -351,7 +351,7 @@ impl Connection {
     }
 }
 
-/// Types of the chunks of an SCTP packet, where they are known.
-fn chunks(_packet: &Packet) -> Option<&[u8]> {
-    None
+/// The chunks of an SCTP packet, where they are known.
+fn chunks(packet: &Packet) -> Option<&[SctpChunk]> {
+    packet.details.as_ref()?.sctp_chunks.as_deref()
 }

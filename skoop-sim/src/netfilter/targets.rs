@@ -15,6 +15,7 @@ mod ops;
 mod redirect;
 mod reject;
 mod snat;
+mod tcpmss;
 mod tee;
 mod tos;
 mod tproxy;
@@ -100,11 +101,13 @@ registry! {
     Masquerade = masquerade::Masquerade: "MASQUERADE";
     Netmap = netmap::Netmap: "NETMAP";
     Noop = noop::Noop: "LOG" | "NFLOG" | "ULOG" | "TRACE" | "AUDIT" | "CHECKSUM" | "CLASSIFY" | "CONNSECMARK"
-        | "IDLETIMER" | "LED" | "RATEEST" | "SECMARK" | "SET" | "TCPMSS" | "TCPOPTSTRIP";
+        | "IDLETIMER" | "LED" | "RATEEST" | "SECMARK" | "SET";
     Redirect = redirect::Redirect: "REDIRECT";
     Reject = reject::Reject: "REJECT";
     Snat = snat::Snat: "SNAT";
     Snpt = npt::Snpt: "SNPT";
+    TcpMss = tcpmss::TcpMss: "TCPMSS";
+    TcpOptStrip = tcpmss::TcpOptStrip: "TCPOPTSTRIP";
     Tee = tee::Tee: "TEE";
     Tos = tos::Tos: "TOS";
     Tproxy = tproxy::Tproxy: "TPROXY";

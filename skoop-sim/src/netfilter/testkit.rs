@@ -18,6 +18,8 @@ pub(crate) const MASQUERADE: &str = "192.168.0.1";
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Env {
     pub no_address: bool,
+    /// Whether a transparent socket takes what TPROXY hands over.
+    pub transparent: Option<Tri>,
 }
 
 impl NetfilterEnv for Env {
@@ -38,6 +40,10 @@ impl NetfilterEnv for Env {
 
     fn sysctl(&self, _path: &str) -> Option<i64> {
         None
+    }
+
+    fn transparent_socket(&self, _packet: &Packet, _device: IfIndex, _address: IpAddr, _port: Port) -> Tri {
+        self.transparent.unwrap_or(Tri::Maybe)
     }
 
     fn primary_address(&self, _device: IfIndex, family: Family) -> Option<IpAddr> {
@@ -167,6 +173,7 @@ impl Walk {
             all.blockers.extend(result.blockers);
             all.events.extend(result.events);
             all.reroute |= result.reroute;
+            all.tproxy = all.tproxy.or(result.tproxy);
         }
         all
     }

@@ -93,7 +93,8 @@ pub enum Start {
     },
 }
 
-/// Makes the journeys of one question; what earlier packets left in connection tracking stays for the later ones.
+/// Makes the journeys of one question. What earlier packets left in connection tracking stays for the later ones; what it held
+/// when the snapshot was taken is there too.
 pub struct Traveller<'a, 'f> {
     network: &'a Network,
     wants: &'a Wants,
@@ -103,7 +104,7 @@ pub struct Traveller<'a, 'f> {
 }
 
 impl<'a, 'f> Traveller<'a, 'f> {
-    /// A traveller through fresh connection tracking.
+    /// A traveller through connection tracking as the snapshots have it.
     pub fn new(network: &'a Network, wants: &'a Wants, forks: &'f mut Forks) -> Self {
         Self { network, wants, forks, conntrack: HashMap::new(), conditional: false }
     }
@@ -147,7 +148,7 @@ impl<'a, 'f> Traveller<'a, 'f> {
         journey.passed.push(host);
         let around = Around { network: self.network, host, wants: self.wants };
         let site = self.network.site(host);
-        let place = || Conntrack::of(&format!("{} {}", site.node, site.label));
+        let place = || site.namespace.conntrack(&format!("{} {}", site.node, site.label));
         let conntrack = self.conntrack.entry(host).or_insert_with(place);
         let outcome = walk(site, entry, conntrack, &around, self.forks, self.conditional);
         if let Some(origin) = outcome.origin

@@ -121,7 +121,14 @@ impl Hmark {
         }
         let wants_ports = (self.port_masks, self.port_bits) != ((0, 0), (0, 0));
         if wants_ports && matches!(packet.protocol, ESP | AH) {
-            return Err("the security parameter index is not known");
+            let spi = packet.details.as_ref().and_then(|details| details.spi);
+            let ports = spi.map(halves).ok_or("the security parameter index is not known")?;
+            return Ok(Some(Hashed {
+                source: bits(packet.src),
+                destination: bits(packet.dst),
+                ports: Some(ports),
+                protocol: packet.protocol.0,
+            }));
         }
         let ports = packet.sport().zip(packet.dport()).map(|(sport, dport)| (sport.0, dport.0));
         Ok(Some(Hashed {

@@ -1,7 +1,7 @@
 //! Targets after which the packet goes on with the next rule, unchanged as far as headers are modelled.
 //!
-//! `SET` changes a set, which only later packets of other flows would notice; `TCPMSS` and `TCPOPTSTRIP` change
-//! options; `CLASSIFY` sets a priority that qdiscs read.
+//! `SET` changes a set, which only later packets would notice: the sets of a walk are those of the dump. `CLASSIFY` sets a priority
+//! that qdiscs read.
 
 use super::{Applied, Effect};
 use crate::netfilter::args::Args;

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
-use skoop_model::{Family, Mark, Packet, Port, Protocol, RouteKind, TcpFlags, Transport};
+use skoop_model::{Family, IfIndex, Mark, Packet, Port, Protocol, RouteKind, TcpFlags, Transport};
 
 use super::Effect;
 use crate::Tri;
@@ -291,6 +291,10 @@ impl Run<'_> {
 
     fn unanswered(&self, with: RejectWith) -> Option<&'static str> {
         let packet = &*self.packet;
+        let fragment = packet.details.as_ref().and_then(|details| details.fragment);
+        if fragment.is_some_and(|fragment| fragment.offset_bytes > 0) {
+            return Some("only the first fragment of a packet is answered");
+        }
         let to = self.env.address_kind(packet.dst, None);
         let to_many = match packet.family() {
             // What is forwarded or bridged has a route like that of any packet, even if its destination is a broadcast address.
@@ -340,7 +344,8 @@ impl Run<'_> {
         let of_device = || self.at.in_device.and_then(|device| self.env.primary_address(device.index, family));
         let address = address.filter(|address| !address.is_unspecified()).or_else(of_device).unwrap_or(self.packet.dst);
         let socket = SocketAddr::new(address, port.filter(|port| *port != 0).unwrap_or(own_port.0));
-        let takes = match self.env.transparent_socket(self.packet, socket.ip(), Port(socket.port())) {
+        let device = self.at.in_device.map_or(IfIndex(0), |link| link.index);
+        let takes = match self.env.transparent_socket(self.packet, device, socket.ip(), Port(socket.port())) {
             Tri::Yes => true,
             Tri::No => false,
             Tri::Maybe => {

@@ -214,6 +214,209 @@ fn zones() {
     assert_eq!(walk.forward(&mut web().reply()).blockers.len(), 1);
 }
 
+/// xt_connmark.c, `connmark_tg_shift`: from packet mark 0x1234 and flow mark 0xab.
+#[test]
+fn connection_marks_are_shifted() {
+    for (options, packet_mark, flow_mark) in [
+        ("--set-xmark 0x1/0xff --left-shift-mark 3", 0x1234, 0x8),
+        ("--set-xmark 0x80/0xff --right-shift-mark 4", 0x1234, 0x8),
+        ("--save-mark --nfmask 0xff00 --ctmask 0xf --right-shift-mark 8", 0x1234, 0xb2),
+        ("--restore-mark --nfmask 0xff --ctmask 0xf0 --left-shift-mark 4", 0x1800, 0xab),
+        ("--restore-mark", 0xab, 0xab),
+        ("--and-mark 0xf", 0x1234, 0xb),
+        ("--or-mark 0x100", 0x1234, 0x1ab),
+        ("--xor-mark 0xff", 0x1234, 0x54),
+    ] {
+        let rules = ["-A PREROUTING -j CONNMARK --set-mark 0xab", &format!("-A FORWARD -j CONNMARK {options}")];
+        let mut walk = Walk::new(nft_v4(table("mangle", &rules)));
+        let mut packet = Packet { mark: Mark(0x1234), ..web() };
+        walk.forward(&mut packet);
+        let (connection, ..) = walk.conntrack.of_packet(&walk.state).expect("a flow");
+        // Restored bits that lie outside the mask flip those of the packet.
+        assert_eq!((packet.mark.0, connection.mark.0), (packet_mark, flow_mark), "{options}");
+    }
+}
+
+/// xt_HMARK.c: the marks that Linux 6.18 gave packets of 10.0.0.5 and fd00:0:0:5::5, port 4000.
+#[test]
+fn hash_marks() {
+    let v4 = "--hmark-src-prefix 32 --hmark-dst-prefix 32";
+    let v6 = "--hmark-src-prefix 128 --hmark-dst-prefix 128";
+    let ports = "--hmark-sport-mask 0xffff --hmark-dport-mask 0xffff --hmark-proto-mask 0xffff";
+    for (port, options, marks) in [
+        (1001, format!("{ports} --hmark-rnd 0xfeedcafe --hmark-mod 1000 --hmark-offset 10"), [423, 959]),
+        (1002, "--hmark-rnd 0x00000005 --hmark-mod 65535".to_owned(), [20257, 32854]),
+        (1003, format!("{ports} --hmark-rnd 0xfeedcafe --hmark-mod 100 --hmark-tuple ct"), [44, 78]),
+        (
+            1006,
+            "--hmark-spi-mask 0xffffffff --hmark-proto-mask 0xffff --hmark-rnd 1 --hmark-mod 100000".to_owned(),
+            [66890, 21386],
+        ),
+    ] {
+        let v4 = ("10.0.0.5", "10.96.0.1", format!("{v4} {options}"), marks[0]);
+        let v6 = ("fd00:0:0:5::5", "fd96::1", format!("{v6} {options}"), marks[1]);
+        for (src, dst, options, mark) in [v4, v6] {
+            assert_eq!(hash_mark(src, dst, port, &options), mark, "{src} {options}");
+        }
+    }
+    let masked = "--hmark-src-prefix 24 --hmark-dst-prefix 8 --hmark-sport-mask 0xff00 --hmark-dport-mask 0x0000 \
+                  --hmark-proto-mask 0xff --hmark-rnd 0x00000001 --hmark-mod 1000";
+    assert_eq!(hash_mark("10.0.0.6", "10.96.0.1", 1004, masked), 862);
+    let source =
+        "--hmark-src-prefix 32 --hmark-sport-mask 0xffff --hmark-sport 0x0011 --hmark-rnd 1 --hmark-mod 100000";
+    assert_eq!(hash_mark("10.0.0.5", "10.96.0.1", 1005, source), 94048);
+}
+
+fn hash_mark(src: &str, dst: &str, port: u16, options: &str) -> u32 {
+    let mut packet = udp(src, 4000, dst, port);
+    let rules = Item::known(0, table("mangle", &[&format!("-A FORWARD -j HMARK {options}")]));
+    let dumps = match packet.family() {
+        Family::V4 => NetfilterDumps { nft_v4: rules, ..no_rules() },
+        Family::V6 => NetfilterDumps { nft_v6: rules, ..no_rules() },
+    };
+    Walk::new(Netfilter::compile(&dumps)).forward(&mut packet);
+    packet.mark.0
+}
+
+/// ip6t_NPT.c: the sources that Linux 6.18 sent with.
+#[test]
+fn prefixes_are_translated() {
+    for (chain, target, src, dst) in [
+        (
+            "POSTROUTING",
+            "SNPT --src-pfx fd00:0:0:5::/64 --dst-pfx 2001:db8:7:9::/64",
+            "2001:db8:7:9:cf3c::5",
+            "fd96::1",
+        ),
+        ("POSTROUTING", "SNPT --src-pfx fd00:0:0:5::/64 --dst-pfx 2001:db8:7::/48", "2001:db8:7:0:cf45::5", "fd96::1"),
+        (
+            "PREROUTING",
+            "DNPT --src-pfx 2001:db8:7:9::/64 --dst-pfx fd00:0:0:5::/64",
+            "fd00:0:0:5::5",
+            "fd00:0:0:5:30c3::1",
+        ),
+    ] {
+        let mut packet = udp("fd00:0:0:5::5", 4000, "fd96::1", 2001);
+        let rules = Item::known(0, table("mangle", &[&format!("-A {chain} -j {target}")]));
+        let dumps = NetfilterDumps { nft_v6: rules, ..no_rules() };
+        Walk::new(Netfilter::compile(&dumps)).forward(&mut packet);
+        assert_eq!((packet.src, packet.dst), (ip(src), ip(dst)), "{target}");
+    }
+}
+
+/// xt_TPROXY.c: a transparent socket takes the packet, or it is dropped.
+#[test]
+fn tproxy_hands_over_to_a_socket() {
+    let rules = nft_v4(table("mangle", &["-A PREROUTING -p tcp -j TPROXY --on-port 15001 --tproxy-mark 0x1/0xff"]));
+    for (listens, dropped, mark, socket) in [
+        (Tri::Yes, false, 0x101, Some("192.168.0.1:15001")),
+        (Tri::No, true, 0x1ff, None),
+        (Tri::Maybe, false, 0x101, Some("192.168.0.1:15001")),
+    ] {
+        let mut walk = Walk::new(rules.clone());
+        walk.env.transparent = Some(listens);
+        let mut packet = Packet { mark: Mark(0x1ff), ..web() };
+        let mut forks = Forks::first();
+        let result = walk.hooks(&[Hook::Prerouting], &mut packet, &mut forks);
+        assert_eq!((result.blockers.len(), packet.mark.0), (usize::from(dropped), mark), "{listens:?}");
+        assert_eq!(result.tproxy, socket.map(|socket| socket.parse().expect("an address")));
+        assert_eq!(walk.state.tproxy(), result.tproxy);
+        assert_eq!(forks.choices().len(), usize::from(listens == Tri::Maybe));
+    }
+}
+
+/// xt_TEE.c, nf_dup_ipv4.c: the packet itself goes on.
+#[test]
+fn copies_are_noted() {
+    let mut walk = Walk::new(nft_v4(table("mangle", &["-A PREROUTING -j TEE --gateway 10.0.0.9 --oif eth0"])));
+    let result = walk.forward(&mut web());
+    assert_eq!(result.events.first().map(|event| event.kind), Some(NfEventKind::Copied(ip("10.0.0.9"))));
+    assert_eq!(result.blockers, []);
+}
+
+/// nf_reject_ipv4.c, nf_reject_ipv6.c, `icmp_send`: what is dropped without an answer.
+#[test]
+fn not_everything_is_answered() {
+    let reset = tcp("10.0.0.5", 4000, "10.96.0.1", 443, 0x04);
+    let mut fragment = udp("10.0.0.5", 4000, "10.96.0.1", 53);
+    let second = Some(skoop_model::Fragment { offset_bytes: 1480, more: false });
+    fragment.details = Some(Box::new(skoop_model::Details { fragment: second, ..skoop_model::Details::default() }));
+    for (packet, options, answered) in [
+        (web(), "--reject-with tcp-reset", true),
+        (reset.clone(), "--reject-with tcp-reset", false),
+        (reset, "", true),
+        (udp("10.0.0.5", 4000, "10.96.0.1", 53), "", true),
+        (fragment, "", false),
+        (udp("10.0.0.5", 4000, "10.0.0.255", 53), "", false),
+        (udp("10.0.0.5", 4000, "224.0.0.5", 53), "", false),
+        (udp("0.0.0.0", 68, "10.96.0.1", 67), "", false),
+        (icmp("10.0.0.5", "10.96.0.1", 8, 0), "", true),
+        (icmp("10.0.0.5", "10.96.0.1", 3, 1), "", false),
+    ] {
+        let rules = nft_v4(table("filter", &[&format!("-A FORWARD -j REJECT {options}")]));
+        let result = Walk::new(rules).forward(&mut packet.clone());
+        let [blocker] = result.blockers.as_slice() else { panic!("{result:?}") };
+        assert_eq!(matches!(blocker.verdict, NfVerdict::Reject(_)), answered, "{packet} {options}");
+        assert_eq!(blocker.because.is_none(), answered);
+    }
+}
+
+/// xt_CT.c: zones of one direction, zones of the mark, and that the first rule counts.
+#[test]
+fn zones_of_a_direction() {
+    let state = table("filter", &["-A FORWARD -m conntrack --ctstate ESTABLISHED -j DROP"]);
+    let answer = |rules: &[&str]| {
+        let mut walk = Walk::new(nft_v4(table("raw", rules) + &state));
+        walk.forward(&mut Packet { mark: Mark(5), ..web() });
+        walk.forward(&mut web().reply()).blockers.len()
+    };
+    // The answer comes in without any zone.
+    assert_eq!(answer(&["-A PREROUTING -s 10.0.0.5/32 -j CT --zone 5"]), 0);
+    assert_eq!(answer(&["-A PREROUTING -s 10.0.0.5/32 -j CT --zone-orig 5"]), 1);
+    assert_eq!(answer(&["-A PREROUTING -s 10.0.0.5/32 -j CT --zone-reply 5"]), 0);
+    assert_eq!(answer(&["-A PREROUTING -s 10.0.0.5/32 -j CT --zone mark", "-A PREROUTING -j CT --zone 5"]), 1);
+    assert_eq!(answer(&["-A PREROUTING -s 10.0.0.5/32 -j CT --zone 0", "-A PREROUTING -j CT --zone 5"]), 0);
+    assert_eq!(answer(&["-A PREROUTING -s 10.0.0.5/32 -j CT --zone 5", "-A PREROUTING -j NOTRACK"]), 0);
+}
+
+/// ipt_ECN.c.
+#[test]
+fn congestion_bits() {
+    for (options, flags, tos) in
+        [("--ecn-tcp-remove", 0x02, 1), ("--ecn-tcp-cwr 1 --ecn-tcp-ece 0", 0x82, 1), ("--ecn-ip-ect 2", 0xc2, 2)]
+    {
+        let mut packet = Packet { tos: 1, ..tcp("10.0.0.5", 4000, "10.96.0.1", 443, 0xc2) };
+        Walk::new(nft_v4(table("mangle", &[&format!("-A FORWARD -p tcp -j ECN {options}")]))).forward(&mut packet);
+        assert_eq!((packet.tcp_flags().map(|flags| flags.0), packet.tos), (Some(flags), tos), "{options}");
+    }
+}
+
+/// xt_TCPMSS.c, xt_TCPOPTSTRIP.c: options as bytes, before and after; none is unknown.
+#[test]
+fn tcp_options() {
+    for (target, before, after, longer) in [
+        ("TCPMSS --set-mss 1000", Some("020405b4"), Some("020403e8"), 0),
+        ("TCPMSS --set-mss 1460", Some("020403e8"), Some("020403e8"), 0),
+        ("TCPMSS --set-mss 1460", Some("01010402"), Some("0204021801010402"), 4),
+        ("TCPMSS --set-mss 1460", None, None, 0),
+        ("TCPMSS --clamp-mss-to-pmtu", Some("020405b4"), None, 0),
+        ("TCPOPTSTRIP --strip-options timestamp,4", Some("020405b404020101"), Some("020405b401010101"), 0),
+    ] {
+        let details = |text: Option<&str>| skoop_model::Details {
+            tcp_options: text.and_then(skoop_model::Bytes::parse),
+            ..skoop_model::Details::default()
+        };
+        let size = before.map_or(20, |text: &str| text.len() / 2);
+        let mut packet = web();
+        packet.length_bytes = 40 + u32::try_from(size).expect("short");
+        packet.details = Some(Box::new(details(before)));
+        let rule = format!("-A FORWARD -p tcp -m tcp --tcp-flags SYN,RST SYN -j {target}");
+        Walk::new(nft_v4(table("mangle", &[&rule]))).forward(&mut packet);
+        assert_eq!(packet.details.as_deref(), Some(&details(after)), "{target}");
+        assert_eq!(packet.length_bytes, 40 + u32::try_from(size).expect("short") + longer, "{target}");
+    }
+}
+
 /// xt_DSCP.c, xt_HL.c.
 #[test]
 fn header_fields() {
@@ -238,7 +441,7 @@ fn header_fields() {
 #[test]
 fn targets_that_change_nothing_ask_nothing() {
     for target in
-        ["LOG --log-prefix \"-j DROP\"", "NFLOG", "TRACE", "TCPMSS --clamp-mss-to-pmtu", "CHECKSUM --checksum-fill"]
+        ["LOG --log-prefix \"-j DROP\"", "NFLOG", "TRACE", "SET --add-set seen src", "CHECKSUM --checksum-fill"]
     {
         let rule = format!("-A FORWARD -m limit --limit 3/min -j {target}");
         assert_eq!(stops(&nft_v4(table("filter", &[&rule])), &web(), &FORWARDED), Tri::No);
