@@ -22,7 +22,7 @@ mod hooks;
 mod image;
 mod index;
 mod ipset;
-mod jhash;
+pub(crate) mod jhash;
 mod matches;
 mod native;
 mod nft;

@@ -337,10 +337,7 @@ fn closed_flows_are_opened_anew() {
 fn masqueraded_flows_stay_with_their_device() {
     let mut walk = Walk::new(nft_v4(table("nat", &[MASQUERADE_ALL])));
     walk.forward(&mut web());
-    let id = match walk.state.tracking {
-        Tracking::Tracked { id, .. } => id,
-        _ => panic!("tracked"),
-    };
+    let Tracking::Tracked { id, .. } = walk.state.tracking else { panic!("tracked") };
     walk.conntrack.set_masqueraded_for(id, skoop_model::IfIndex(9));
     assert_eq!(walk.forward(&mut web()).blockers.len(), 1);
     // Now it begins anew.

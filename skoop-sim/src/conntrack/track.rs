@@ -60,10 +60,10 @@ impl Conntrack {
             }
         };
         let known = self.flows.len() > before;
-        match self.of_packet(state).filter(|_| known).and_then(|(connection, ..)| self.text_of(connection)) {
-            Some(entry) => Tracked::Known(entry),
-            None => Tracked::Passed,
+        if state.untraced || !known {
+            return Tracked::Passed;
         }
+        self.entry_text(state).map_or(Tracked::Passed, Tracked::Known)
     }
 
     /// Makes the flow of a packet known to later packets (`__nf_conntrack_confirm`). An error if another flow would get its
@@ -293,21 +293,15 @@ impl Conntrack {
 impl Connection {
     /// The first packet; false if it may not begin a flow.
     fn begin(&mut self, packet: &Packet) -> bool {
-        match packet.protocol {
-            Protocol::SCTP => match chunks(packet) {
-                Some(chunks) => self.sctp.take(Direction::Original, chunks, true).is_some(),
-                None => {
-                    self.sctp.take_unknown(Direction::Original, true);
-                    true
-                }
-            },
-            _ => {
-                if let Some(flags) = packet.tcp_flags() {
-                    self.tcp.take(Direction::Original, flags);
-                }
-                true
+        if let Some(flags) = packet.tcp_flags() {
+            self.tcp.take(Direction::Original, flags);
+        } else if packet.protocol == Protocol::SCTP {
+            match chunks(packet) {
+                Some(chunks) => return self.sctp.take(Direction::Original, chunks, true).is_some(),
+                None => self.sctp.take_unknown(Direction::Original, true),
             }
         }
+        true
     }
 
     /// A later packet (`nf_conntrack_handle_packet`).
@@ -321,16 +315,16 @@ impl Connection {
             // Both ways were seen, and not before two seconds have passed (`nf_conntrack_udp_packet`).
             Protocol::UDP | UDP_LITE if self.seen_reply => self.assured = self.assured.or(Tri::Maybe),
             GRE if self.seen_reply => self.assured = Tri::Yes,
-            Protocol::SCTP => match chunks(packet) {
-                Some(chunks) => match self.sctp.take(direction, chunks, false) {
-                    Some(assured) => self.assured = self.assured.or(assured.into()),
-                    None => return Segment::Invalid,
-                },
-                None => {
+            Protocol::SCTP => {
+                let assured = if let Some(chunks) = chunks(packet) {
+                    self.sctp.take(direction, chunks, false).map(Tri::from)
+                } else {
                     self.sctp.take_unknown(direction, false);
-                    self.assured = self.assured.or(Tri::Maybe);
-                }
-            },
+                    Some(Tri::Maybe)
+                };
+                let Some(assured) = assured else { return Segment::Invalid };
+                self.assured = self.assured.or(assured);
+            }
             _ => {}
         }
         Segment::Ignored

@@ -4,8 +4,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use skoop_model::Unseen;
 
-use super::{Conntrack, Direction, Manip, Tuple, jhash, known};
+use super::{Conntrack, Direction, Manip, Tuple, known};
 use crate::Forks;
+use crate::netfilter::jhash;
 
 /// Destination ports drawn at random are each walked up to this number.
 const WALKED_PORTS: u32 = 64;
@@ -90,9 +91,9 @@ impl Conntrack {
             let mut new = tuple;
             let port = u16::try_from(u32::from(first) + offset % size).unwrap_or(last);
             if manip == Manip::Source || icmp {
-                new.set_sport(port)
+                new.set_sport(port);
             } else {
-                new.set_dport(port)
+                new.set_dport(port);
             }
             new
         };
@@ -141,7 +142,9 @@ impl Conntrack {
             if current.protocol.is_icmp() {
                 let sport = mapped.sport();
                 mapped.key = current.key;
-                sport.into_iter().for_each(|id| mapped.set_sport(id));
+                if let Some(id) = sport {
+                    mapped.set_sport(id);
+                }
             }
             range.holds(&mapped).then_some((mapped, random))
         };

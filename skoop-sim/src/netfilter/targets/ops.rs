@@ -81,12 +81,11 @@ impl Run<'_> {
         match self.conntrack.track(self.packet, self.state, self.env, self.forks) {
             Tracked::Passed => {}
             Tracked::Dropped(reason) => self.block_by_conntrack(reason),
-            Tracked::Known(entry) if !self.state.untraced => {
+            Tracked::Known(entry) => {
                 let (before, after) = (self.packet.clone(), self.packet.clone());
                 let kind = NfEventKind::KnownFlow;
                 self.result.events.push(NfEvent { kind, by: None, entry: Some(entry), before, after });
             }
-            Tracked::Known(_) => {}
         }
     }
 
@@ -345,13 +344,12 @@ impl Run<'_> {
         let address = address.filter(|address| !address.is_unspecified()).or_else(of_device).unwrap_or(self.packet.dst);
         let socket = SocketAddr::new(address, port.filter(|port| *port != 0).unwrap_or(own_port.0));
         let device = self.at.in_device.map_or(IfIndex(0), |link| link.index);
-        let takes = match self.env.transparent_socket(self.packet, device, socket.ip(), Port(socket.port())) {
-            Tri::Yes => true,
-            Tri::No => false,
-            Tri::Maybe => {
-                let why = format!("whether a transparent socket listens on {socket} is not known");
-                self.ask(rule, RuleDoubt::Target, why)
-            }
+        let socket_there = self.env.transparent_socket(self.packet, device, socket.ip(), Port(socket.port()));
+        let takes = if socket_there == Tri::Maybe {
+            let why = format!("whether a transparent socket listens on {socket} is not known");
+            self.ask(rule, RuleDoubt::Target, why)
+        } else {
+            socket_there == Tri::Yes
         };
         if !takes {
             return Effect::Drop("no transparent socket listens where TPROXY leads to");
@@ -363,7 +361,7 @@ impl Run<'_> {
     }
 
     /// A program decides about the packet (`net/netfilter/xt_NFQUEUE.c`, net/netfilter/nft_queue.c).
-    pub(crate) fn queue(&self, bypass: bool) -> Effect {
+    pub(crate) fn queue(bypass: bool) -> Effect {
         let missing = if bypass { "pass" } else { "be dropped" };
         Effect::Opaque(format!("a program decides; without one the packet would {missing}").into())
     }
