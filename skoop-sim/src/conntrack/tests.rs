@@ -289,6 +289,20 @@ fn known_entries_clash() {
     assert!(result.blockers.first().is_some_and(|blocker| blocker.describe().contains("same answers")), "{result:?}");
 }
 
+/// Of two ports the second flow gets the one that is left, and the third none (tried on Linux 6.18).
+#[test]
+fn small_ranges_run_out() {
+    let mut walk = Walk::new(nft_v4(table("nat", &["-A POSTROUTING -p tcp -j MASQUERADE --to-ports 7000-7001"])));
+    let mut first = syn("10.0.0.5", 7000, "8.8.8.8", 443);
+    walk.forward(&mut first);
+    let mut second = syn("10.0.0.5", 4001, "8.8.8.8", 443);
+    let result = walk.forward(&mut second);
+    let kind = result.events.first().map(|event| event.kind);
+    assert_eq!(kind, Some(NfEventKind::SourceNat { random_port: false }));
+    assert_eq!((first.sport(), second.sport()), (Some(7000.into()), Some(7001.into())));
+    assert_eq!(walk.forward(&mut syn("10.0.0.5", 4002, "8.8.8.8", 443)).blockers.len(), 1);
+}
+
 /// The state is what the caller says, unless the table knows better.
 #[test]
 fn states_may_be_assumed() {

@@ -110,6 +110,11 @@ impl Conntrack {
             let offset = self.draw_port((first, last), forks);
             return ((offset..offset + tries).map(with).find(|new| !self.is_used(id, new)).unwrap_or(tuple), false);
         }
+        // Of a small range one port may be left.
+        let mut free = (0..tries).map(with).filter(|new| size <= ATTEMPTS && !self.is_used(id, new));
+        if let (Some(only), None) = (free.next(), free.next()) {
+            return (only, false);
+        }
         // One port stands for whichever is drawn: the own one if it may be that.
         let own = (first..=last).contains(&port).then_some(tuple);
         let stand_in = own.into_iter().chain((0..tries).map(with)).find(|new| !self.is_used(id, new));
