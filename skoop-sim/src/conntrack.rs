@@ -4,6 +4,7 @@
 //! modelled: every TCP segment counts as in its window, as with `nf_conntrack_tcp_be_liberal`.
 
 mod flows;
+pub(crate) mod jhash;
 mod known;
 mod nat;
 mod protocol;

@@ -22,7 +22,7 @@ mod hooks;
 mod image;
 mod index;
 mod ipset;
-pub(crate) mod jhash;
+mod jhash;
 mod matches;
 mod native;
 mod nft;
@@ -184,8 +184,8 @@ pub trait NetfilterEnv {
     /// Number of a sysctl, by its path below `/proc/sys`. None: not known.
     fn sysctl(&self, path: &str) -> Option<i64>;
 
-    /// Whether a transparent socket (`IP_TRANSPARENT`) takes what `packet`, which came in by `device`, would be if it went to this address and port: a connected
-    /// one that takes the packet as it is, else a listener.
+    /// Whether a transparent socket (`IP_TRANSPARENT`) takes `packet`, which came in by `device`: a connected one that takes it as it
+    /// is, else a listener that would take it if it went to this address and port.
     fn transparent_socket(&self, _packet: &Packet, _device: IfIndex, _address: IpAddr, _port: Port) -> Tri {
         Tri::Maybe
     }

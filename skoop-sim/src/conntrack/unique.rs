@@ -4,9 +4,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use skoop_model::Unseen;
 
-use super::{Conntrack, Direction, Manip, Tuple, known};
+use super::{Conntrack, Direction, Manip, Tuple, jhash, known};
 use crate::Forks;
-use crate::netfilter::jhash;
 
 /// Destination ports drawn at random are each walked up to this number.
 const WALKED_PORTS: u32 = 64;

@@ -3,9 +3,9 @@
 use skoop_model::{Family, Mark, Protocol, Transport};
 
 use super::{Applied, Effect};
+use crate::conntrack::jhash;
 use crate::netfilter::args::{Args, number};
 use crate::netfilter::common::{Net, bits};
-use crate::netfilter::jhash;
 use crate::netfilter::run::Run;
 use crate::netfilter::table::RuleId;
 
@@ -149,7 +149,7 @@ impl Hmark {
             (sport.max(dport) << 16) | sport.min(dport)
         });
         let words = [source.min(destination), source.max(destination), ports];
-        let hash = jhash::words(&words, self.seed) ^ u32::from(hashed.protocol & self.protocol_mask);
+        let hash = jhash::three(words, self.seed) ^ u32::from(hashed.protocol & self.protocol_mask);
         jhash::scaled(hash, self.modulus).wrapping_add(self.offset)
     }
 }
