@@ -9,6 +9,8 @@ mod datatype;
 #[allow(dead_code, reason = "read by the compiler of rules once the readers fill it")]
 pub(crate) mod json;
 #[allow(dead_code, reason = "read by the compiler of rules once the readers fill it")]
+pub(crate) mod merge;
+#[allow(dead_code, reason = "read by the compiler of rules once the readers fill it")]
 mod normal;
 #[allow(dead_code, reason = "read by the compiler of rules once the readers fill it")]
 pub(crate) mod text;

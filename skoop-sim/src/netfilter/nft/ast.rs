@@ -113,7 +113,7 @@ pub(crate) struct Base {
     pub hook: Box<str>,
     pub priority: i32,
     pub drops: bool,
-    /// Devices of a chain at ingress or egress.
+    /// Devices of a chain at ingress or egress. Empty there: the dump does not say (nft 1.0.6 prints them in text only).
     pub devices: Vec<Box<str>>,
 }
 

@@ -8,6 +8,7 @@ use super::ast::{
     Chain, Expr, Flowtable, Nat, Object, Problem, Rule, Ruleset, Set, SetOp, SetRef, Source, Statement, Table,
     TableFamily,
 };
+use super::normal;
 
 /// A ruleset that is being read.
 #[derive(Debug, Default)]
@@ -150,6 +151,9 @@ impl TableBuilder {
                 statement
             {
                 *concat |= pairs.contains(name);
+            }
+            if matches!(table.family, TableFamily::Ip | TableFamily::Ip6) {
+                normal::settle_families(statement, table.family);
             }
         }
         table

@@ -65,6 +65,38 @@ pub(super) fn connection(key: &str, direction: Option<Direction>) -> Expr {
     Expr::Ct { key: key.into(), direction, family }
 }
 
+/// Address and device of `dup` and `fwd`: a single operand may be either.
+pub(super) fn way(address: Option<Expr>, device: Option<Expr>) -> (Option<Expr>, Option<Expr>) {
+    let is_name = |expr: &Expr| matches!(expr, Expr::Text(_) | Expr::Number(_));
+    let names_device = match &address {
+        Some(Expr::Map { map: SetRef::Anonymous(elements), .. }) => {
+            elements.iter().any(|element| element.value.as_ref().is_some_and(is_name))
+        }
+        Some(address) => is_name(address),
+        None => false,
+    };
+    if device.is_none() && names_device { (None, address) } else { (address, device) }
+}
+
+/// Gives the addresses of connections the family of their table, where only some forms of printing name it.
+pub(super) fn settle_families(statement: &mut Statement, family: TableFamily) {
+    match statement {
+        Statement::Match { left: expr, .. } | Statement::VerdictMap { key: expr, .. } => settle(expr, family),
+        Statement::SetUpdate { key: expr, .. } | Statement::Meter { key: expr, .. } => settle(expr, family),
+        Statement::Mangle { value, .. } => settle(value, family),
+        _ => {}
+    }
+}
+
+fn settle(expr: &mut Expr, of: TableFamily) {
+    match expr {
+        Expr::Ct { key, family: family @ None, .. } if matches!(&**key, "saddr" | "daddr") => *family = Some(of),
+        Expr::Concat(parts) => parts.iter_mut().for_each(|part| settle(part, of)),
+        Expr::Map { key: expr, .. } | Expr::Jhash { expr, .. } | Expr::Binary { left: expr, .. } => settle(expr, of),
+        _ => {}
+    }
+}
+
 /// `reject with KIND CODE`. Port unreachable is the default of every family.
 pub(super) fn reject(kind: &str, code: Option<Expr>) -> Option<Statement> {
     let code = match code {

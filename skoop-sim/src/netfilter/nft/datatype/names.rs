@@ -81,6 +81,8 @@ pub(super) fn of(of: Type) -> Names {
         Type::CtEvent => CT_EVENTS,
         Type::FibType => FIB_TYPES,
         Type::Day => DAYS,
+        Type::Realm => REALMS,
+        Type::DeviceGroup => DEVICE_GROUPS,
         _ => &[],
     }
 }
@@ -287,3 +289,9 @@ const CT_EVENTS: Names = &[
     ("secmark", 0x200),
     ("label", 0x400),
 ];
+
+/// `/etc/iproute2/rt_realms` as it comes.
+const REALMS: Names = &[("cosmos", 0)];
+
+/// `/etc/iproute2/group` as it comes.
+const DEVICE_GROUPS: Names = &[("default", 0)];

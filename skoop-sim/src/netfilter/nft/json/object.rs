@@ -48,6 +48,7 @@ fn add_to_table(
         "table" => {
             body.only(&["family", "name", "handle", "flags", "comment"])?;
             for flag in body.get("flags").into_iter().flat_map(View::items) {
+                // nft 1.0.6 prints freed memory where a table has one flag: any other word may be `dormant`.
                 match flag.text()? {
                     "dormant" => table.dormant(),
                     "owner" | "persist" => {}

@@ -188,8 +188,14 @@ fn forward(kind: &str, body: View<'_, '_>) -> Option<Statement> {
     let read = |name: &str, of: Type| body.get(name).map(|value| expr::read(value, &Shape::One(of)));
     let (address, device) = (read("addr", Type::Integer), read("dev", Type::DeviceIndex));
     Some(match kind {
-        "dup" => Statement::Dup { address, device },
-        "fwd" => Statement::Fwd { family: family(body)?, address, device },
+        "dup" => {
+            let (address, device) = normal::way(address, device);
+            Statement::Dup { address, device }
+        }
+        "fwd" => {
+            let (address, device) = normal::way(address, device);
+            Statement::Fwd { family: family(body)?, address, device }
+        }
         _ => Statement::Tproxy { family: family(body)?, address, port: read("port", Type::Service) },
     })
 }

@@ -145,9 +145,5 @@ fn address_and_device(parser: &mut Parser<'_>) -> Option<(Option<Expr>, Option<E
     if parser.word("device") {
         return Some((Some(first), Some(expr::mapped(parser, &Shape::One(Type::DeviceIndex))?)));
     }
-    Some(match first {
-        Expr::Text(_) | Expr::Number(_) => (None, Some(first)),
-        Expr::Map { .. } => (None, Some(first)),
-        address => (Some(address), None),
-    })
+    Some(normal::way(Some(first), None))
 }

@@ -20,7 +20,7 @@ pub(super) struct Parser<'a> {
     pub line: u32,
     /// Where the last token passed ended.
     pub end: usize,
-    /// Braces and parentheses that are open.
+    /// Braces that are open.
     open: u32,
     depth: u32,
 }
@@ -37,8 +37,8 @@ impl<'a> Parser<'a> {
     pub(super) fn advance(&mut self) -> Token<'a> {
         let passed = self.token;
         match passed {
-            Token::Open | Token::ParenOpen => self.open += 1,
-            Token::Close | Token::ParenClose => self.open = self.open.saturating_sub(1),
+            Token::Open => self.open += 1,
+            Token::Close => self.open = self.open.saturating_sub(1),
             _ => {}
         }
         self.end = self.lexer.at();
@@ -132,7 +132,7 @@ impl<'a> Parser<'a> {
             match self.token {
                 Token::End => return,
                 token if self.open <= open && ends(token) => return,
-                Token::Close | Token::ParenClose if self.open <= open && open > 0 => return,
+                Token::Close if self.open <= open && open > 0 => return,
                 _ => {}
             }
             self.advance();

@@ -26,13 +26,11 @@ pub(super) fn rule(parser: &mut Parser<'_>) -> Rule {
 fn unknown<'a>(parser: &mut Parser<'a>) -> &'a str {
     let (start, open) = (parser.start, parser.open());
     loop {
-        if parser.open() <= open && (parser.at_end_of_line() || ends_with_verdict(*parser)) {
-            break;
-        }
-        if parser.token == Token::End {
-            break;
-        }
         parser.advance();
+        let outside = parser.open() <= open;
+        if parser.token == Token::End || outside && (parser.at_end_of_line() || ends_with_verdict(*parser)) {
+            break;
+        }
     }
     parser.since(start)
 }
