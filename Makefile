@@ -5,7 +5,7 @@ CARGO ?= cargo
 PYTHON ?= python3
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lint test demo bench fuzz clean
+.PHONY: help setup lint test demo bench differential fuzz clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -33,6 +33,11 @@ demo: ## breaks a cluster of network namespaces three ways, diagnoses, heals and
 bench: ## figures of the hot paths
 	@sh scripts/setup.sh build test
 	$(CARGO) bench --workspace --benches
+
+differential: ## random nodes and packets for SECONDS (default 60) from SEED, with the running kernel as judge (root)
+	@sh scripts/setup.sh build test
+	SECONDS=$(or $(SECONDS),60) SEED=$(or $(SEED),0) KEEP=differential/regressions \
+		$(CARGO) test --quiet -p skoop-lab --test differential packets_fare -- --include-ignored --nocapture
 
 fuzz: ## every fuzz target for FUZZ_SECONDS (default 60) each
 	@sh scripts/setup.sh build fuzz

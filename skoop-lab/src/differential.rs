@@ -23,4 +23,4 @@ mod wire;
 
 pub use coverage::{Coverage, FLOOR, Hits, NOT_HERE};
 pub use regression::replay;
-pub use run::{Budget, Report, differential};
+pub use run::{Budget, Mutant, Report, differential};

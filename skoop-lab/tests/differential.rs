@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use skoop_lab::differential::{Budget, differential, replay};
+use skoop_lab::differential::{Budget, Mutant, differential, replay};
+use skoop_sim::mutation::{Mutation, plant};
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().and_then(|text| text.parse().ok())
@@ -18,6 +19,10 @@ fn packets_fare_as_in_the_kernel() {
     budget.seed = number("SEED").unwrap_or(budget.seed);
     budget.nodes = number("NODES").unwrap_or(budget.nodes);
     budget.keep = std::env::var_os("KEEP").map(std::path::PathBuf::from);
+    let mutants = Mutation::ALL.map(|mutation| Mutant { name: format!("{mutation:?}"), mutation, plant });
+    if number("SECONDS").is_none() {
+        budget.mutants = mutants.to_vec();
+    }
     let report = differential(&budget).expect("a run");
     for (seed, text) in &report.differences {
         println!("seed {seed}:\n{text}");
@@ -25,6 +30,13 @@ fn packets_fare_as_in_the_kernel() {
     println!("{report}\n{}", report.coverage);
     for seldom in report.coverage.missing() {
         println!("too seldom: {seldom}");
+    }
+    let hidden: Vec<_> = report.caught.iter().filter(|(_, count)| **count == 0).collect();
+    if number("NODES").is_none() && number("SECONDS").is_none() {
+        assert!(report.packets >= 20_000 && report.nodes >= 400, "{} packets, {} nodes", report.packets, report.nodes);
+        assert!(report.rare_verdicts().is_empty(), "{:?}", report.rare_verdicts());
+        assert!(report.coverage.missing().is_empty(), "{:?}", report.coverage.missing());
+        assert!(hidden.is_empty(), "planted and not seen: {hidden:?}");
     }
     assert!(report.differences.is_empty(), "{} flows differ", report.differences.len());
 }

@@ -8,6 +8,8 @@
 mod conntrack;
 mod fib;
 mod fork;
+#[doc(hidden)]
+pub mod mutation;
 mod namespace;
 mod netfilter;
 mod sockets;

@@ -1,5 +1,6 @@
 //! One namespace, compiled for walking.
 
+use crate::mutation::{Mutation, is};
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::OnceLock;
@@ -157,6 +158,7 @@ impl NetfilterEnv for Namespace {
     }
 
     fn masquerade_address(&self, out: IfIndex, packet: &Packet) -> Option<IpAddr> {
+        let out = if is(Mutation::MasqueradeElsewhere) { IfIndex(2) } else { out };
         self.fib.masquerade_address(out, packet)
     }
 

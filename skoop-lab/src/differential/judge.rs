@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use skoop_model::NamespaceSnapshot;
 use skoop_sim::Namespace;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
@@ -14,6 +13,7 @@ use super::coverage::Coverage;
 use super::fate::{Arrived, Fate};
 use super::headers::{Body, Headers, UDP};
 use super::lab::{Lab, Seen};
+use super::run::Mutant;
 use super::state;
 use crate::netns;
 
@@ -29,6 +29,8 @@ pub(super) struct Judged {
     pub kernel_time: Duration,
     pub load_time: Duration,
     pub coverage: Coverage,
+    /// Flows that show a planted fault.
+    pub caught: BTreeMap<String, usize>,
     /// Lines that the kernel refused.
     pub refused: Vec<String>,
 }
@@ -37,41 +39,59 @@ pub(super) struct Judged {
 #[derive(Debug, Clone)]
 pub(super) struct Difference {
     pub flow: usize,
-    pub step: usize,
     pub text: String,
 }
 
 /// The whole case.
 pub(super) fn judge(lab: &mut Lab, case: &mut Case) -> Result<Judged> {
+    judge_with(lab, case, &[])
+}
+
+/// The whole case, and whether faults planted in the simulator would show.
+pub(super) fn judge_with(lab: &mut Lab, case: &mut Case, mutants: &[Mutant]) -> Result<Judged> {
     let begun = Instant::now();
     state::load(lab, &mut case.node)?;
     let snapshot = state::snapshot(lab)?;
-    let load_time = begun.elapsed();
-    judge_flows(lab, case, snapshot, load_time)
-}
-
-fn judge_flows(lab: &mut Lab, case: &Case, snapshot: NamespaceSnapshot, load_time: Duration) -> Result<Judged> {
-    let mut judged = Judged { load_time, ..Judged::default() };
-    let namespace = Namespace::new(snapshot);
-    for (number, flow) in case.flows.iter().enumerate() {
-        let begun = Instant::now();
-        let kernel = run(lab, flow)?;
-        judged.kernel_time += begun.elapsed();
-        let sent = kernel.iter().flatten().count();
-        judged.packets += sent;
-        for fate in kernel.iter().flatten() {
-            *judged.verdicts.entry(fate.name()).or_default() += 1;
-        }
-        match compare(&namespace, case.shape, flow, &kernel) {
+    let mut judged = Judged { load_time: begun.elapsed(), ..Judged::default() };
+    let begun = Instant::now();
+    let kernel = case.flows.iter().map(|flow| run(lab, flow)).collect::<Result<Vec<_>>>()?;
+    judged.kernel_time = begun.elapsed();
+    let namespace = Namespace::new(snapshot.clone());
+    let mut same = Vec::new();
+    for (number, (flow, kernel)) in case.flows.iter().zip(&kernel).enumerate() {
+        judged.count(kernel);
+        let comparison = compare(&namespace, case.shape, flow, kernel);
+        same.push(comparison == Comparison::Same);
+        match comparison {
             Comparison::Same => {}
-            Comparison::Undetermined(what) => *judged.undetermined.entry(what).or_default() += sent,
+            Comparison::Undetermined(what) => {
+                *judged.undetermined.entry(what).or_default() += kernel.iter().flatten().count();
+            }
             Comparison::Different { step, expected } => {
-                let text = describe(case, flow, &kernel, step, &expected);
-                judged.differences.push(Difference { flow: number, step, text });
+                let text = describe(case, flow, kernel, step, &expected);
+                judged.differences.push(Difference { flow: number, text });
             }
         }
     }
+    for mutant in mutants {
+        (mutant.plant)(Some(mutant.mutation));
+        let namespace = Namespace::new(snapshot.clone());
+        let shown = case.flows.iter().zip(&kernel).zip(&same).filter(|((flow, kernel), same)| {
+            **same && matches!(compare(&namespace, case.shape, flow, kernel), Comparison::Different { .. })
+        });
+        judged.caught.insert(mutant.name.clone(), shown.count());
+        (mutant.plant)(None);
+    }
     Ok(judged)
+}
+
+impl Judged {
+    fn count(&mut self, kernel: &[Option<Fate>]) {
+        for fate in kernel.iter().flatten() {
+            self.packets += 1;
+            *self.verdicts.entry(fate.name()).or_default() += 1;
+        }
+    }
 }
 
 fn describe(case: &Case, flow: &Flow, kernel: &[Option<Fate>], step: usize, expected: &str) -> String {

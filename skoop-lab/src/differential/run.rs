@@ -12,11 +12,12 @@ use anyhow::{Context, Result, anyhow};
 
 use super::coverage::Coverage;
 use super::generate;
-use super::judge::{Judged, judge};
+use super::judge::{Judged, judge_with};
 use super::lab::{Lab, pin};
 use super::regression::keep;
 use super::shape::Shape;
 use super::shrink::shrink;
+use skoop_sim::mutation::Mutation;
 
 /// How much to run.
 #[derive(Debug, Clone)]
@@ -31,6 +32,19 @@ pub struct Budget {
     pub threads: usize,
     /// Where cases that fail are kept, made as small as they get; none: they are only told.
     pub keep: Option<PathBuf>,
+    /// Faults of the simulator that the same packets must show.
+    pub mutants: Vec<Mutant>,
+}
+
+/// A fault that is planted in the simulator, by name.
+#[derive(Debug, Clone)]
+pub struct Mutant {
+    /// Its name.
+    pub name: String,
+    /// The fault.
+    pub mutation: Mutation,
+    /// Plants it in the calling thread, or removes it.
+    pub plant: fn(Option<Mutation>),
 }
 
 /// Cases made small at most.
@@ -45,6 +59,7 @@ impl Default for Budget {
             time: None,
             threads: thread::available_parallelism().map_or(2, usize::from).min(4),
             keep: None,
+            mutants: Vec::new(),
         }
     }
 }
@@ -66,6 +81,8 @@ pub struct Report {
     pub differences: Vec<(u64, String)>,
     /// How often each match and target was met.
     pub coverage: Coverage,
+    /// Flows that showed a planted fault, by its name.
+    pub caught: BTreeMap<String, usize>,
     /// Files of cases that failed.
     pub kept: Vec<PathBuf>,
     /// Wall time.
@@ -123,7 +140,8 @@ fn work(
                 return Ok(());
             }
             let mut case = generate::case(seed, shape);
-            let mut judged = judge(&mut lab, &mut case).with_context(|| format!("seed {seed}"))?;
+            let mut judged =
+                judge_with(&mut lab, &mut case, &budget.mutants).with_context(|| format!("seed {seed}"))?;
             judged.coverage.read(&lab, &case.node)?;
             judged.refused = std::mem::take(&mut case.node.refused);
             let failures: Vec<usize> = judged.differences.iter().map(|difference| difference.flow).collect();
@@ -164,6 +182,9 @@ impl Report {
         for (what, count) in judged.undetermined {
             *self.undetermined.entry(what).or_default() += count;
         }
+        for (name, count) in judged.caught {
+            *self.caught.entry(name).or_default() += count;
+        }
         self.coverage.add(judged.coverage);
         self.refused.extend(judged.refused);
         self.differences.extend(judged.differences.into_iter().map(|difference| (seed, difference.text)));
@@ -196,6 +217,9 @@ impl fmt::Display for Report {
         reasons.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
         for (what, count) in reasons.iter().take(12) {
             writeln!(f, "    {count:>6} {what}")?;
+        }
+        for (name, count) in &self.caught {
+            writeln!(f, "  planted fault {name}: shown by {count} flows")?;
         }
         writeln!(f, "{} lines refused", self.refused.len())?;
         for line in self.refused.iter().take(8) {

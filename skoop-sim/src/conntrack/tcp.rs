@@ -1,6 +1,7 @@
 //! The TCP state machine of connection tracking (`net/netfilter/nf_conntrack_proto_tcp.c`). Sequence numbers are not modelled: every
 //! segment counts as in its window.
 
+use crate::mutation::{Mutation, is};
 use skoop_model::TcpFlags;
 
 use super::Direction;
@@ -84,7 +85,7 @@ fn row(flags: TcpFlags) -> usize {
         (_, true, false, _) => SYN,
         (_, true, true, _) => SYN_ACK,
         (_, _, _, true) => 2,
-        (_, _, true, _) => ACK,
+        (_, _, true, _) if !is(Mutation::AckInvalid) => ACK,
         _ => 5,
     }
 }

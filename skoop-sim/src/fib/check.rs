@@ -1,5 +1,6 @@
 //! Checks on what comes in: addresses that may not appear, and the reverse path filter.
 
+use crate::mutation::{Mutation, is};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use skoop_model::{Family, IfIndex, Mark, Packet, Route, RouteKind, Sysctls, Unseen};
@@ -122,7 +123,9 @@ impl Fib {
         forks: &mut Forks,
     ) -> SourceCheck<'_> {
         let settings = self.devices.settings(device);
-        let (value, accepts_local) = (settings.rp_filter, settings.accept_local);
+        let of_all = settings.rp_filter_of_all && is(Mutation::RpFilterOfAllIgnored);
+        let (value, accepts_local) =
+            (settings.rp_filter.filter(|_| !of_all).or(Some(0).filter(|_| of_all)), settings.accept_local);
         if value == Some(0) && (out != Some(device) || !settings.send_redirects) {
             if accepts_local {
                 return SourceCheck::Ok;

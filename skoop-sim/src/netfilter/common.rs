@@ -1,6 +1,7 @@
 //! The part that every rule has: addresses, devices, protocol (`struct ipt_ip`, `struct ip6t_ip6`), and the destination port,
 //! which most rules have.
 
+use crate::mutation::{Mutation, is};
 use std::net::IpAddr;
 
 use skoop_model::{Packet, PortRange};
@@ -104,7 +105,7 @@ impl Common {
     pub(crate) fn matches(&self, key: &PacketKey) -> bool {
         self.dst.contains(key.dst) != self.inverted.dst
             && (self.protocol == 0 || (self.protocol == key.protocol) != self.inverted.protocol)
-            && self.src.contains(key.src) != self.inverted.src
+            && self.src.contains(key.src) != (self.inverted.src && !is(Mutation::NegationIgnored))
             && !self.fragment
             && self.dports.is_none_or(|range| key.dport.is_some_and(|port| range.contains(port.into())))
     }

@@ -7,6 +7,7 @@
 
 mod known;
 
+use crate::mutation::{Mutation, is};
 use skoop_model::{Family, HookOwner};
 
 use super::nft::ast::TableFamily;
@@ -152,7 +153,7 @@ impl Order {
         mut all: Vec<(i32, Placed)>,
         known: impl Fn(Stage) -> Option<usize>,
     ) -> Vec<Group> {
-        all.sort_by_key(|(priority, _)| *priority);
+        all.sort_by_key(|(priority, _)| if is(Mutation::OrderReversed) { -*priority } else { *priority });
         let mut groups = Vec::new();
         for members in all.chunk_by(|(one, _), (other, _)| one == other) {
             let mut placed: Vec<_> = members.iter().map(|(_, placed)| (known(placed.stage), *placed)).collect();

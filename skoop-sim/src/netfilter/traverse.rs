@@ -6,6 +6,7 @@ use super::run::{RuleDoubt, Run};
 use super::table::{Chain, Rule, RuleId, Table, Verdict};
 use super::targets::Effect;
 use crate::Tri;
+use crate::mutation::{Mutation, is};
 
 /// A chain that is being traversed.
 #[derive(Debug, Clone, Copy)]
@@ -32,7 +33,7 @@ impl Run<'_> {
         frames.push(self.enter(base, chain));
         let decided = self.walk_chains(table, RuleId { table: place, rule: 0 }, &mut frames);
         self.state.frames = frames;
-        if !decided && chain.drops {
+        if !decided && chain.drops && !is(Mutation::PolicyIgnored) {
             let by = table.policy_ref(chain, self.packet.family());
             self.block(NfVerdict::Drop, by, None);
             if let Some(blocker) = self.result.blockers.last_mut() {
@@ -56,11 +57,14 @@ impl Run<'_> {
             }
             match rule.verdict {
                 Verdict::Continue => {}
+                Verdict::Return if is(Mutation::ReturnAccepts) => return true,
                 Verdict::Return => {
                     frames.pop();
                 }
-                Verdict::Jump(target) => frames.extend(table.chain(target).map(|chain| self.enter(target, chain))),
-                Verdict::Goto(target) => {
+                Verdict::Jump(target) if !is(Mutation::JumpForgets) => {
+                    frames.extend(table.chain(target).map(|chain| self.enter(target, chain)))
+                }
+                Verdict::Jump(target) | Verdict::Goto(target) => {
                     frames.pop();
                     frames.extend(table.chain(target).map(|chain| self.enter(target, chain)));
                 }
@@ -93,6 +97,7 @@ impl Run<'_> {
             Effect::Continue => return Flow::Next,
             Effect::Accept => {}
             Effect::Drop(because) => self.block(NfVerdict::Drop, self.rule_ref(id), Some(because)),
+            Effect::Reject(_) if is(Mutation::RejectSilent) => self.block(NfVerdict::Drop, self.rule_ref(id), None),
             Effect::Reject(with) => self.block(NfVerdict::Reject(with), self.rule_ref(id), None),
             Effect::Opaque(reason) => {
                 if !self.ask(id, RuleDoubt::Target, reason.into()) {

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use crate::mutation::{Mutation, is};
 use skoop_model::{Evidence, Family, IfIndex, Link, Packet, Stage};
 
 use super::reply::IcmpError;
@@ -36,7 +37,7 @@ impl Walker<'_, '_> {
         }
         self.stays_in_scope(link, out, &skb)?;
         self.fits(out, found, &skb)?;
-        skb.packet.ttl -= 1;
+        skb.packet.ttl -= u8::from(!is(Mutation::TtlStays));
         let devices = Devices { input: Some(link.index), output: Some(out), in_port: skb.in_port, out_port: None };
         self.hook(Hook::Forward, devices, &mut skb);
         skb.in_port = None;
