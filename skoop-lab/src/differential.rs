@@ -12,6 +12,7 @@ mod fate;
 mod generate;
 mod headers;
 mod judge;
+mod known;
 mod lab;
 mod random;
 mod regression;
@@ -22,5 +23,6 @@ mod state;
 mod wire;
 
 pub use coverage::{Coverage, FLOOR, Hits, NOT_HERE};
+pub use known::Known;
 pub use regression::replay;
 pub use run::{Budget, Mutant, Report, differential};

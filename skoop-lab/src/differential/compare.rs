@@ -102,7 +102,7 @@ pub(super) fn compare(namespace: &Namespace, shape: Shape, flow: &Flow, kernel: 
         };
     }
     let failures = ways.iter().filter_map(|way| way.value.as_ref().err());
-    if let Some(what) = failures.clone().find_map(|(_, expected)| match &expected.fate {
+    if let Some(what) = failures.clone().find_map(|failure| match &failure.1.fate {
         Way::Unknown(what) => Some(what.clone()),
         _ => None,
     }) {
@@ -119,9 +119,9 @@ pub(super) fn compare(namespace: &Namespace, shape: Shape, flow: &Flow, kernel: 
     if more {
         return Comparison::Undetermined(format!("more than {WAYS} ways"));
     }
-    let far = failures.clone().map(|(step, _)| *step).max().unwrap_or(0);
+    let far = failures.clone().map(|failure| failure.0).max().unwrap_or(0);
     let mut texts: Vec<String> =
-        failures.filter(|(step, _)| *step == far).map(|(_, expected)| expected.text(shape)).collect();
+        failures.filter(|failure| failure.0 == far).map(|failure| failure.1.text(shape)).collect();
     texts.sort();
     texts.dedup();
     texts.truncate(8);
@@ -135,7 +135,7 @@ fn follow(
     flow: &Flow,
     kernel: &[Option<Fate>],
     forks: &mut Forks,
-) -> Result<(), (usize, Expected)> {
+) -> Result<(), Box<(usize, Expected)>> {
     let mut conntrack = Conntrack::default();
     let mut arrived: Vec<Option<Arrived>> = Vec::new();
     let mut random = false;
@@ -150,7 +150,7 @@ fn follow(
         // What answers a packet with a port drawn at random goes to that port, and comes out with the one of before.
         let fits = expected.fits(fate, random && !answers);
         if !fits {
-            return Err((place, expected));
+            return Err(Box::new((place, expected)));
         }
         if let Way::Stopped { .. } = expected.fate {
             // A walk goes on after a drop as if allowed; in the kernel a flow whose first packet is dropped is forgotten.
@@ -251,8 +251,8 @@ fn back_of(stop: &Stop, sent: &Headers) -> Back {
         },
         Stop::NoRoute => by_family((3, 0), (1, 0)),
         Stop::RouteRefused { kind: RouteKind::Prohibit, .. } => by_family((3, 13), (1, 1)),
-        Stop::RouteRefused { kind: RouteKind::Unreachable, rule, .. } => {
-            by_family((3, if rule.is_some() { 0 } else { 1 }), (1, 0))
+        Stop::RouteRefused { kind: RouteKind::Unreachable, route, .. } => {
+            by_family((3, u8::from(route.is_some())), (1, 0))
         }
         Stop::TtlExpired => by_family((11, 0), (3, 0)),
         Stop::TooLarge { .. } => by_family((3, 4), (2, 0)),

@@ -116,7 +116,7 @@ impl Coverage {
                 let [first, second] = pair else { continue };
                 match *first {
                     "-m" | "-j" if !second.starts_with('U') => {
-                        self.count(format!("iptables {first} {second}"), packets, asked)
+                        self.count(format!("iptables {first} {second}"), packets, asked);
                     }
                     "-j" => self.count("iptables jump".to_owned(), packets, asked),
                     "-s" | "-d" | "-i" | "-o" | "-p" | "-f" | "-g" => {
@@ -169,9 +169,12 @@ fn names(words: &[&str], is_match: bool) -> Vec<String> {
     let mut names = Vec::new();
     for (place, word) in words.iter().enumerate() {
         let next = words.get(place + 1).copied().unwrap_or_default();
-        let is_value =
-            place > 0 && matches!(words.get(place - 1), Some(&("{" | "." | "," | ":" | "l4proto" | "!=" | "protocol")));
-        if KEYS.contains(word) && !is_value && !next.is_empty() && !next.starts_with(['}', ',', ':']) {
+        let is_value = place > 0
+            && matches!(
+                words.get(place - 1),
+                Some(&("{" | "." | "," | ":" | "l4proto" | "!=" | "protocol" | "nexthdr" | "nat"))
+            );
+        if KEYS.contains(word) && !is_value && !next.is_empty() && !next.starts_with(['}', ',', ':']) && next != "to" {
             names.push(format!("{word} {next}"));
         } else if word.starts_with('@') && word.contains(',') {
             names.push("raw payload".to_owned());

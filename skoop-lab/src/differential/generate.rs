@@ -12,7 +12,7 @@ use super::random::Random;
 use super::shape::{HOSTS, Shape, v4, v6};
 
 /// Flows to each node.
-const FLOWS: usize = 40;
+const FLOWS: usize = 48;
 
 /// What a node and its packets are made of: addresses and ports that occur, so that rules and packets meet.
 pub(super) struct Pool {
@@ -98,4 +98,26 @@ pub(super) fn case(seed: u64, shape: Shape) -> Case {
     native::fill(random, &pool, &mut node);
     let flows = (0..FLOWS).map(|number| Flow { steps: packets::flow(random, &pool, number) }).collect();
     Case { shape, seed, node, flows }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seed_gives_the_same_case_every_time() {
+        for seed in 0..20 {
+            for shape in [Shape::Routed, Shape::Bridged] {
+                assert_eq!(case(seed, shape), case(seed, shape));
+            }
+        }
+        assert_ne!(case(0, Shape::Routed), case(1, Shape::Routed));
+    }
+
+    #[test]
+    fn a_case_survives_its_file() {
+        let case = case(3, Shape::Bridged);
+        let text = toml::to_string(&case).expect("text");
+        assert_eq!(toml::from_str::<Case>(&text).expect("a case"), case);
+    }
 }

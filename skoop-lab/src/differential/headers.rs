@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 
 /// TCP flags.
 pub(super) mod flag {
-    pub const FIN: u8 = 1;
     pub const SYN: u8 = 2;
     pub const RST: u8 = 4;
     pub const ACK: u8 = 16;

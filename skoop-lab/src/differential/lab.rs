@@ -35,7 +35,8 @@ pub(super) struct Lab {
     names: Vec<String>,
     ends: Vec<End>,
     raws: Vec<Raw>,
-    _listeners: Vec<Socket>,
+    #[expect(dead_code, reason = "it keeps the sockets open")]
+    listeners: Vec<Socket>,
     tag: u32,
 }
 
@@ -70,8 +71,6 @@ pub(super) struct Seen {
     pub delivered: Vec<Decoded>,
     /// ICMP errors and resets about it.
     pub answers: Vec<Out>,
-    /// Neighbours asked for and never used.
-    pub asked: bool,
     /// Why the sender could not send.
     pub refused: Option<String>,
 }
@@ -82,7 +81,7 @@ impl Lab {
         let ends = shape.wires().iter().map(|wire| format!("skt-df-{}-{label}-{}", std::process::id(), wire.name));
         let names: Vec<String> = std::iter::once(node.clone()).chain(ends).collect();
         netns::create(&names)?;
-        let mut lab = Self { shape, node, names, ends: Vec::new(), raws: Vec::new(), _listeners: Vec::new(), tag: 0 };
+        let mut lab = Self { shape, node, names, ends: Vec::new(), raws: Vec::new(), listeners: Vec::new(), tag: 0 };
         lab.connect()?;
         Ok(lab)
     }
@@ -111,9 +110,9 @@ impl Lab {
         command::ip_batch(Some(&self.node), &self.shape.links())?;
         command::bridge_batch(Some(&self.node), &self.shape.fdb())?;
         let shape = self.shape;
-        (self.raws, self._listeners) = netns::enter(&self.node, open_node)?.context("open the node's sockets")?;
+        (self.raws, self.listeners) = netns::enter(&self.node, open_node)?.context("open the node's sockets")?;
         for (wire, name) in shape.wires().iter().zip(self.names.iter().skip(1)) {
-            let socket = netns::enter(name, || packet_socket())??;
+            let socket = netns::enter(name, packet_socket)??;
             let node = &self.node;
             // Any frame tells the kernel's number of the device that it came by.
             netns::enter(node, || shout(wire.name))?.with_context(|| format!("send by {}", wire.name))?;

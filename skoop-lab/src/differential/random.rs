@@ -37,9 +37,4 @@ impl Random {
     pub fn pick<'a, T>(&mut self, choices: &'a [T]) -> &'a T {
         choices.get(self.below(choices.len())).expect("something to choose from")
     }
-
-    /// A byte.
-    pub fn byte(&mut self) -> u8 {
-        self.next().to_be_bytes().first().copied().unwrap_or(0)
-    }
 }

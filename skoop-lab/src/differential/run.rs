@@ -131,7 +131,7 @@ fn work(
 ) -> Result<()> {
     pin(worker)?;
     for round in 0.. {
-        let shape = if (round + worker) % 2 == 0 { Shape::Routed } else { Shape::Bridged };
+        let shape = if (round + worker).is_multiple_of(2) { Shape::Routed } else { Shape::Bridged };
         let mut lab = Lab::build(&format!("{worker}x{round}"), shape)?;
         for _ in 0..NODES_A_LAB {
             let seed = next.fetch_add(1, Ordering::Relaxed);
@@ -155,7 +155,7 @@ fn work(
                 kept
             };
             if let (Some(directory), Some(flow), true) = (&budget.keep, failures.first(), kept < KEPT)
-                && let Some((case, text)) = shrink(&mut lab, &case, *flow)?
+                && let Some((case, text)) = shrink(&mut lab, &case, *flow)
             {
                 println!("seed {seed}, made small:\n{text}kept in {}", keep(directory, &case, &text)?.display());
             }
@@ -209,7 +209,8 @@ impl fmt::Display for Report {
             self.kernel_time.as_secs_f64()
         )?;
         for (name, count) in &self.verdicts {
-            writeln!(f, "  {name:<12} {count:>8} {:>5.1} %", 100.0 * (*count as f64) / (self.packets.max(1) as f64))?;
+            let permille = count * 1000 / self.packets.max(1);
+            writeln!(f, "  {name:<12} {count:>8} {:>3}.{} %", permille / 10, permille % 10)?;
         }
         let undetermined: usize = self.undetermined.values().sum();
         writeln!(f, "  undetermined {undetermined:>8}")?;

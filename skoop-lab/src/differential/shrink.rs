@@ -2,8 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
-
 use super::case::{Case, Flow, Node, Step};
 use super::judge::judge;
 use super::lab::Lab;
@@ -12,19 +10,48 @@ use super::lab::Lab;
 const PATIENCE: Duration = Duration::from_secs(90);
 
 /// The smallest case found, with what differs in it. None if the flow alone does not fail.
-pub(super) fn shrink(lab: &mut Lab, case: &Case, flow: usize) -> Result<Option<(Case, String)>> {
+pub(super) fn shrink(lab: &mut Lab, case: &Case, flow: usize) -> Option<(Case, String)> {
     let deadline = Instant::now() + PATIENCE;
     let flows = case.flows.get(flow).cloned().into_iter().collect();
     let mut best = Case { flows, ..case.clone() };
-    let Some(mut text) = fails(lab, &best)? else { return Ok(None) };
-    // Whole parts first, then halves of what is left, and so on down to lines.
+    let mut text = fails(lab, &best)?;
+    // Whole parts first.
     for part in 0..Node::PARTS {
         for all in [true, false] {
             let mut candidate = best.clone();
             candidate.node.part_mut(part).retain(|line| !all && !is_removable(part, line));
-            try_out(lab, candidate, &mut best, &mut text)?;
+            try_out(lab, candidate, &mut best, &mut text);
         }
     }
+    by_halves(lab, deadline, &mut best, &mut text);
+    for part in Node::RULES {
+        for table in ["*raw", "*mangle", "*nat", "*filter"] {
+            let mut candidate = best.clone();
+            let lines = candidate.node.part_mut(part);
+            let Some(begin) = lines.iter().position(|line| line == table) else { continue };
+            let length = lines.iter().skip(begin).position(|line| line == "COMMIT").unwrap_or(0);
+            lines.drain(begin..=begin + length);
+            try_out(lab, candidate, &mut best, &mut text);
+        }
+    }
+    let mut candidate = best.clone();
+    candidate.node.ipset.clear();
+    try_out(lab, candidate, &mut best, &mut text);
+    let steps = best.flows.first().map_or(0, |flow| flow.steps.len());
+    for keep in 1..steps {
+        let mut candidate = best.clone();
+        candidate.flows.iter_mut().for_each(|flow| flow.steps.truncate(keep));
+        if let Some(said) = fails(lab, &candidate) {
+            (best, text) = (candidate, said);
+            break;
+        }
+    }
+    best.flows.iter_mut().for_each(without_followers);
+    Some((best, text))
+}
+
+/// Takes out halves of each part, quarters, and so on down to lines.
+fn by_halves(lab: &mut Lab, deadline: Instant, best: &mut Case, text: &mut String) {
     for part in 0..Node::PARTS {
         let mut size = best.node.part(part).len().div_ceil(2);
         while size > 0 && Instant::now() < deadline {
@@ -39,8 +66,8 @@ pub(super) fn shrink(lab: &mut Lab, case: &Case, flow: usize) -> Result<Option<(
                 });
                 if candidate.node == best.node {
                     at += size;
-                } else if let Some(said) = fails(lab, &candidate)? {
-                    (best, text) = (candidate, said);
+                } else if let Some(said) = fails(lab, &candidate) {
+                    (*best, *text) = (candidate, said);
                 } else {
                     at += size;
                 }
@@ -48,30 +75,6 @@ pub(super) fn shrink(lab: &mut Lab, case: &Case, flow: usize) -> Result<Option<(
             size /= 2;
         }
     }
-    for part in Node::RULES {
-        for table in ["*raw", "*mangle", "*nat", "*filter"] {
-            let mut candidate = best.clone();
-            let lines = candidate.node.part_mut(part);
-            let Some(begin) = lines.iter().position(|line| line == table) else { continue };
-            let length = lines.iter().skip(begin).position(|line| line == "COMMIT").unwrap_or(0);
-            lines.drain(begin..=begin + length);
-            try_out(lab, candidate, &mut best, &mut text)?;
-        }
-    }
-    let mut candidate = best.clone();
-    candidate.node.ipset.clear();
-    try_out(lab, candidate, &mut best, &mut text)?;
-    let steps = best.flows.first().map_or(0, |flow| flow.steps.len());
-    for keep in 1..steps {
-        let mut candidate = best.clone();
-        candidate.flows.iter_mut().for_each(|flow| flow.steps.truncate(keep));
-        if let Some(said) = fails(lab, &candidate)? {
-            (best, text) = (candidate, said);
-            break;
-        }
-    }
-    best.flows.iter_mut().for_each(without_followers);
-    Ok(Some((best, text)))
 }
 
 /// Steps that nothing depends on stay as they are: their order says what conntrack has seen.
@@ -85,19 +88,18 @@ fn without_followers(flow: &mut Flow) {
 }
 
 /// Takes the candidate if it is smaller and fails too.
-fn try_out(lab: &mut Lab, candidate: Case, best: &mut Case, text: &mut String) -> Result<()> {
+fn try_out(lab: &mut Lab, candidate: Case, best: &mut Case, text: &mut String) {
     if candidate.node != best.node
-        && let Some(said) = fails(lab, &candidate)?
+        && let Some(said) = fails(lab, &candidate)
     {
         (*best, *text) = (candidate, said);
     }
-    Ok(())
 }
 
-fn fails(lab: &mut Lab, case: &Case) -> Result<Option<String>> {
+fn fails(lab: &mut Lab, case: &Case) -> Option<String> {
     // A case that no longer loads is not smaller but another one.
-    let Ok(judged) = judge(lab, &mut case.clone()) else { return Ok(None) };
-    Ok(judged.differences.into_iter().next().map(|difference| difference.text))
+    let judged = judge(lab, &mut case.clone()).ok()?;
+    judged.differences.into_iter().next().map(|difference| difference.text)
 }
 
 /// Chains, policies and what holds a file together stay.

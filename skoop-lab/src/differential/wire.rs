@@ -281,3 +281,65 @@ fn crc32c(bytes: &[u8]) -> u32 {
     }
     !value
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn packets() -> Vec<Headers> {
+        let mut packets = Vec::new();
+        for (src, dst, icmp) in [("10.1.0.2", "10.2.0.3", ICMP), ("fd00:1::2", "fd00:2::3", ICMP6)] {
+            let [src, dst]: [IpAddr; 2] = [src, dst].map(|text| text.parse().expect("an address"));
+            let kind = if icmp == ICMP { 8 } else { 128 };
+            for (protocol, body) in [
+                (TCP, Body::Tcp { sport: 1, dport: 2, flags: 2, server: false }),
+                (UDP, Body::Udp { sport: 1, dport: 2 }),
+                (SCTP, Body::Sctp { sport: 1, dport: 2, chunk: 1 }),
+                (icmp, Body::Icmp { kind, code: 0, id: 7 }),
+                (47, Body::Other),
+                (200, Body::Other),
+            ] {
+                packets.push(Headers { tos: 0x28, ttl: 3, ..Headers::new(src, dst, protocol, body) });
+            }
+        }
+        packets
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        for packet in packets() {
+            let decoded = decode(&packet.encode(0x0102_0304)).expect("a packet");
+            assert_eq!(decoded.headers, packet);
+            assert_eq!(decoded.tag, Some(0x0102_0304), "{packet}");
+            assert_eq!(decoded.length, usize::try_from(packet.length()).expect("short"));
+        }
+    }
+
+    #[test]
+    fn an_error_bears_the_tag_of_what_it_is_about() {
+        for packet in packets() {
+            let error = packet.error(packet.dst, if packet.v6() { 1 } else { 3 }, 1);
+            let decoded = decode(&error.encode(77)).expect("a packet");
+            assert_eq!(decoded.tag, Some(77), "{error}");
+            assert!(decoded.headers.is_error());
+            assert_eq!(decoded.headers.cited, error.cited);
+        }
+    }
+
+    #[test]
+    fn checksums_are_those_of_the_standards() {
+        // RFC 1071, section 3; RFC 3720, B.4.
+        assert_eq!(!checksum(&[0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7]), 0xddf2);
+        assert_eq!(crc32c(&[0; 32]), 0x8a91_36aa);
+    }
+
+    #[test]
+    fn broken_packets_are_read_to_their_end() {
+        for packet in packets() {
+            let bytes = packet.encode(1);
+            for length in 0..bytes.len() {
+                let _whatever = decode(bytes.get(..length).expect("shorter"));
+            }
+        }
+    }
+}

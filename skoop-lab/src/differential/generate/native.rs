@@ -17,11 +17,11 @@ const HOOKS: [(&str, &[&str]); 5] = [
 ];
 
 pub(super) fn fill(random: &mut Random, pool: &Pool, node: &mut Node) {
-    if random.one_in(2) {
+    if random.one_in(3) {
         return;
     }
     for number in 0..=random.below(2) {
-        let family = *random.pick(&["inet", "inet", "ip", "ip", "ip6"]);
+        let family = *random.pick(&["inet", "inet", "inet", "ip", "ip", "ip6", "ip6"]);
         node.native.extend(table(random, pool, family, number));
     }
     if random.one_in(4) {
@@ -49,7 +49,7 @@ fn table(random: &mut Random, pool: &Pool, family: &str, number: usize) -> Vec<S
         lines.push(format!("\tchain f{place} {{"));
         let policy = if random.one_in(10) { "drop" } else { "accept" };
         lines.push(format!("\t\ttype filter hook {hook} priority {}; policy {policy};", random.pick(priorities)));
-        for _ in 0..1 + random.below(4) {
+        for _ in 0..=random.below(6) {
             lines.push(rule(random, pool, family, hook, "f"));
         }
         lines.push("\t}".to_owned());
@@ -60,7 +60,7 @@ fn table(random: &mut Random, pool: &Pool, family: &str, number: usize) -> Vec<S
         {
             lines.push(format!("\tchain n{hook} {{"));
             lines.push(format!("\t\ttype nat hook {hook} priority {}; policy accept;", random.pick(&priorities)));
-            for _ in 0..random.below(3) {
+            for _ in 0..=random.below(4) {
                 lines.push(nat_rule(random, pool, family, hook));
             }
             lines.push("\t}".to_owned());
@@ -106,7 +106,7 @@ fn rule(random: &mut Random, pool: &Pool, family: &str, hook: &str, chain: &str)
         "ip6" => true,
         _ => random.one_in(2),
     };
-    for _ in 0..1 + random.below(2) {
+    for _ in 0..=random.below(2) {
         if let Some(text) = choose(random, MATCHES, six, hook) {
             words.push(fill_in(random, pool, six, text));
         }

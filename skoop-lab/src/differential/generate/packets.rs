@@ -96,14 +96,15 @@ fn target_mac(random: &mut Random, pool: &Pool, wire: usize, network: u8, dst: I
 fn packet(random: &mut Random, (src, dst): (IpAddr, IpAddr), number: u16) -> Headers {
     let six = dst.is_ipv6();
     let (sport, dport) = (20_000 + number, *random.pick(&PORTS));
-    let (protocol, body) = match random.below(16) {
+    let (protocol, body) = match random.below(17) {
         0..=5 => (TCP, Body::Tcp { sport, dport, flags: *random.pick(&FLAGS), server: false }),
         6..=10 => (UDP, Body::Udp { sport, dport }),
         11 | 12 if six => (ICMP6, Body::Icmp { kind: 128, code: 0, id: number }),
         13 if six => (ICMP6, Body::Icmp { kind: *random.pick(&[129, 128, 144]), code: 0, id: number }),
         11 | 12 => (ICMP, Body::Icmp { kind: 8, code: 0, id: number }),
         13 => (ICMP, Body::Icmp { kind: *random.pick(&[0, 13, 8, 17]), code: 0, id: number }),
-        14 => (SCTP, Body::Sctp { sport, dport, chunk: 1 }),
+        14 | 15 => (SCTP, Body::Sctp { sport, dport, chunk: 1 }),
+        _ if six => (*random.pick(&[47, 50, 89, 200]), Body::Other),
         _ => (*random.pick(&[47, 50, 51, 89, 200]), Body::Other),
     };
     let mut headers = Headers::new(src, dst, protocol, body);

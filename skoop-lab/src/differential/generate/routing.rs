@@ -28,11 +28,11 @@ pub(super) fn fill(random: &mut Random, pool: &Pool, node: &mut Node) {
 
 fn sysctls(random: &mut Random, pool: &Pool, node: &mut Node) {
     let lines = &mut node.sysctls;
-    let forward = if random.one_in(25) { 0 } else { 1 };
+    let forward = u8::from(!random.one_in(25));
     // Writing this one resets the devices' own values: first of all.
     lines.push(format!("net/ipv4/ip_forward={}", 1 - forward));
     lines.push(format!("net/ipv4/ip_forward={forward}"));
-    let forward6 = if random.one_in(25) { 0 } else { 1 };
+    let forward6 = u8::from(!random.one_in(25));
     lines.push(format!("net/ipv6/conf/all/forwarding={forward6}"));
     lines.push("net/ipv4/icmp_ratelimit=0".to_owned());
     lines.push("net/ipv4/icmp_msgs_per_sec=1000000".to_owned());
