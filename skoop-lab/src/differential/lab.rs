@@ -35,7 +35,7 @@ pub(super) struct Lab {
     names: Vec<String>,
     ends: Vec<End>,
     raws: Vec<Raw>,
-    #[expect(dead_code, reason = "it keeps the sockets open")]
+    /// Kept open.
     listeners: Vec<Socket>,
     tag: u32,
 }
