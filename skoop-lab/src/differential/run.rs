@@ -47,6 +47,9 @@ pub struct Mutant {
     pub plant: fn(Option<Mutation>),
 }
 
+/// Flows that have to show a planted fault before it is not planted any more.
+const CAUGHT: usize = 3;
+
 /// Cases made small at most.
 const KEPT: usize = 12;
 
@@ -140,8 +143,13 @@ fn work(
                 return Ok(());
             }
             let mut case = generate::case(seed, shape);
-            let mut judged =
-                judge_with(&mut lab, &mut case, &budget.mutants).with_context(|| format!("seed {seed}"))?;
+            // A fault that showed a few times needs no further walks.
+            let mutants: Vec<Mutant> = {
+                let report = report.lock().map_err(|_| anyhow!("a worker panicked"))?;
+                let hidden = |mutant: &&Mutant| report.caught.get(&mutant.name).copied().unwrap_or(0) < CAUGHT;
+                budget.mutants.iter().filter(hidden).cloned().collect()
+            };
+            let mut judged = judge_with(&mut lab, &mut case, &mutants).with_context(|| format!("seed {seed}"))?;
             judged.coverage.read(&lab, &case.node)?;
             judged.refused = std::mem::take(&mut case.node.refused);
             let failures: Vec<usize> = judged.differences.iter().map(|difference| difference.flow).collect();
