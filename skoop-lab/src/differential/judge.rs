@@ -28,6 +28,7 @@ pub(super) struct Judged {
     pub differences: Vec<Difference>,
     pub kernel_time: Duration,
     pub load_time: Duration,
+    pub walk_time: Duration,
     pub coverage: Coverage,
     /// Flows that show a planted fault.
     pub caught: BTreeMap<String, usize>,
@@ -56,6 +57,7 @@ pub(super) fn judge_with(lab: &mut Lab, case: &mut Case, mutants: &[Mutant]) -> 
     let begun = Instant::now();
     let kernel = case.flows.iter().map(|flow| run(lab, flow)).collect::<Result<Vec<_>>>()?;
     judged.kernel_time = begun.elapsed();
+    let begun = Instant::now();
     let namespace = Namespace::new(snapshot.clone());
     let mut same = Vec::new();
     for (number, (flow, kernel)) in case.flows.iter().zip(&kernel).enumerate() {
@@ -82,6 +84,7 @@ pub(super) fn judge_with(lab: &mut Lab, case: &mut Case, mutants: &[Mutant]) -> 
         judged.caught.insert(mutant.name.clone(), shown.count());
         (mutant.plant)(None);
     }
+    judged.walk_time = begun.elapsed();
     Ok(judged)
 }
 

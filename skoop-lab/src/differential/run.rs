@@ -92,6 +92,8 @@ pub struct Report {
     pub took: Duration,
     /// Of it, spent on packets in the kernel, over all threads.
     pub kernel_time: Duration,
+    /// Of it, spent on walks of the simulator, over all threads.
+    pub walk_time: Duration,
     /// Of it, spent on loading and collecting, over all threads.
     pub load_time: Duration,
 }
@@ -184,6 +186,7 @@ impl Report {
         self.packets += judged.packets;
         self.kernel_time += judged.kernel_time;
         self.load_time += judged.load_time;
+        self.walk_time += judged.walk_time;
         for (name, count) in judged.verdicts {
             *self.verdicts.entry(name).or_default() += count;
         }
@@ -212,9 +215,10 @@ impl fmt::Display for Report {
         )?;
         writeln!(
             f,
-            "loading {:.1} s, packets {:.1} s of all threads",
+            "loading {:.1} s, packets {:.1} s, walks {:.1} s of all threads",
             self.load_time.as_secs_f64(),
-            self.kernel_time.as_secs_f64()
+            self.kernel_time.as_secs_f64(),
+            self.walk_time.as_secs_f64()
         )?;
         for (name, count) in &self.verdicts {
             let permille = count * 1000 / self.packets.max(1);
