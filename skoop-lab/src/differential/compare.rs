@@ -7,7 +7,7 @@ use skoop_model::{
 };
 use skoop_sim::{
     AnswerKind, Conntrack, Ending, Entry, ForkKind, Forks, Namespace, NfVerdict, Outcome, RejectWith, Resolution,
-    Sender, Site, Stop, Surroundings, explore, walk,
+    Sender, Site, Stop, Surroundings, Way as Walked, explore, walk,
 };
 
 use super::case::{Flow, Process, Step};
@@ -17,6 +17,8 @@ use super::shape::{Shape, neighbour_mac, v4, v6};
 
 /// Ways walked at most for one flow.
 const WAYS: usize = 256;
+/// Ways that are enough, once one of them is the kernel's.
+const SAMPLE: usize = 16;
 
 /// What comparing a flow gave.
 #[derive(Debug, Clone, PartialEq)]
@@ -89,7 +91,20 @@ impl Surroundings for Everybody {
 
 /// Walks the flow's packets on every way. `kernel` is what the kernel did with each; none for those that were not sent.
 pub(super) fn compare(namespace: &Namespace, shape: Shape, flow: &Flow, kernel: &[Option<Fate>]) -> Comparison {
-    let (ways, more) = explore(WAYS, |forks| follow(namespace, shape, flow, kernel, forks));
+    let (mut fit, mut unfit, mut open) = (0, 0, 0);
+    let (all, more) = explore(WAYS, |forks| {
+        // Enough is seen: without forks, this way is the last one.
+        if fit > 0 && (unfit > 0 || fit > SAMPLE) || open > 0 && unfit > SAMPLE {
+            return None;
+        }
+        let way = follow(namespace, shape, flow, kernel, forks);
+        fit += usize::from(way.is_ok());
+        unfit += usize::from(way.is_err());
+        open += usize::from(way.as_ref().is_err_and(|failure| matches!(failure.1.fate, Way::Unknown(_))));
+        Some(way)
+    });
+    let ways: Vec<_> =
+        all.into_iter().filter_map(|way| Some(Walked { value: way.value?, choices: way.choices })).collect();
     if let Some(way) = ways.iter().find(|way| way.value.is_ok()) {
         let unknown = |kind: &ForkKind| match kind {
             ForkKind::Unknown(unseen) => Some(unseen.what.clone()),

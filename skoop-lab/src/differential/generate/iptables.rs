@@ -49,7 +49,7 @@ fn tables(random: &mut Random, pool: &Pool, six: bool) -> Vec<String> {
         }
         lines.extend(USER.iter().map(|chain| format!(":{chain} - [0:0]")));
         for chain in chains.iter().copied().chain(USER) {
-            let most = if USER.contains(&chain) { 4 } else { 5 };
+            let most = if USER.contains(&chain) { 4 } else { 7 };
             for _ in 0..random.below(most) {
                 // It counts how often the rule behind it is asked.
                 lines.push(format!("-A {chain} -m comment --comment asked"));

@@ -17,7 +17,7 @@ const HOOKS: [(&str, &[&str]); 5] = [
 ];
 
 pub(super) fn fill(random: &mut Random, pool: &Pool, node: &mut Node) {
-    if random.one_in(3) {
+    if random.one_in(2) {
         return;
     }
     for number in 0..=random.below(2) {
