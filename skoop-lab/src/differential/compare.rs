@@ -3,11 +3,11 @@
 use std::net::IpAddr;
 
 use skoop_model::{
-    Details, Family, Frame, IfIndex, MacAddr, Mark, NodeName, Packet, Port, Protocol, RouteKind, TcpFlags, Transport,
+    Details, Family, Frame, IfIndex, MacAddr, Mark, NodeName, Packet, Port, Protocol, TcpFlags, Transport,
 };
 use skoop_sim::{
-    AnswerKind, Conntrack, Ending, Entry, ForkKind, Forks, Namespace, NfVerdict, Outcome, RejectWith, Resolution,
-    Sender, Site, Stop, Surroundings, Way as Walked, explore, walk,
+    AnswerKind, Conntrack, Ending, Entry, ForkKind, Forks, Namespace, Outcome, Resolution, Sender, Site, Stop,
+    Surroundings, Way as Walked, explore, walk,
 };
 
 use super::case::{Flow, Process, Step};
@@ -211,7 +211,7 @@ fn read(namespace: &Namespace, shape: Shape, outcome: &Outcome, sent: &Headers) 
     let why = || outcome.steps.last().map(|step| format!("{}: {}", step.decision, step.by.text)).unwrap_or_default();
     if let Some(first) = outcome.blockers.first() {
         let why = format!("{}: {}", first.stop.describe(), first.evidence.text);
-        let back = back(outcome, sent);
+        let back = back(outcome);
         let fate = match first.stop {
             Stop::NoSocket { .. } | Stop::EchoIgnored { .. } => {
                 Way::Delivered { headers: headers(&first.packet, sent), random, back }
@@ -228,7 +228,7 @@ fn read(namespace: &Namespace, shape: Shape, outcome: &Outcome, sent: &Headers) 
             Way::Sent { arrived, random }
         }
         Ending::Delivered { packet, .. } => {
-            Way::Delivered { headers: headers(packet, sent), random, back: back(outcome, sent) }
+            Way::Delivered { headers: headers(packet, sent), random, back: back(outcome) }
         }
         Ending::Stopped => Way::Stopped { back: Back::Unsaid },
         Ending::Unknown(unseen) => Way::Unknown(format!("{}: {}", unseen.what, unseen.why)),
@@ -237,9 +237,13 @@ fn read(namespace: &Namespace, shape: Shape, outcome: &Outcome, sent: &Headers) 
 }
 
 /// What the simulator says goes back to the sender.
-fn back(outcome: &Outcome, sent: &Headers) -> Back {
+fn back(outcome: &Outcome) -> Back {
     let Some(answer) = &outcome.answer else {
-        return outcome.blockers.first().map_or(Back::Unsaid, |first| back_of(&first.stop, sent));
+        // What sockets answer is not followed everywhere: they may be closed meanwhile, or answer only what they understand.
+        return match outcome.blockers.first().map(|first| &first.stop) {
+            None | Some(Stop::NoSocket { .. } | Stop::EchoIgnored { .. }) => Back::Unsaid,
+            Some(_) => Back::Nothing,
+        };
     };
     if answer.delay_ms > 0 {
         return Back::Nothing;
@@ -252,26 +256,6 @@ fn back(outcome: &Outcome, sent: &Headers) -> Back {
         (Some(packet), _) => Back::This(Answer { icmp, sender: packet.src, to: packet.dst }),
         (None, Ending::Unknown(_)) => Back::Perhaps(icmp),
         _ => Back::Nothing,
-    }
-}
-
-/// The error that the node makes, where the simulator does not follow it.
-fn back_of(stop: &Stop, sent: &Headers) -> Back {
-    let by_family = |v4: (u8, u8), of_v6: (u8, u8)| Back::Perhaps(Some(if sent.v6() { of_v6 } else { v4 }));
-    match stop {
-        Stop::Netfilter(blocker) => match blocker.verdict {
-            NfVerdict::Reject(RejectWith::Icmp { kind, code }) => Back::Perhaps(Some((kind, code))),
-            NfVerdict::Reject(RejectWith::TcpReset) => Back::Perhaps(None),
-            NfVerdict::Drop => Back::Nothing,
-        },
-        Stop::NoRoute => by_family((3, 0), (1, 0)),
-        Stop::RouteRefused { kind: RouteKind::Prohibit, .. } => by_family((3, 13), (1, 1)),
-        Stop::RouteRefused { kind: RouteKind::Unreachable, route, .. } => {
-            by_family((3, u8::from(route.is_some())), (1, 0))
-        }
-        Stop::TtlExpired => by_family((11, 0), (3, 0)),
-        Stop::TooLarge { .. } => by_family((3, 4), (2, 0)),
-        _ => Back::Unsaid,
     }
 }
 
