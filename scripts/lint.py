@@ -36,7 +36,7 @@ CRATES = {
 
 # Crates and modules that do no IO, read no clock, use no async and start no thread.
 PURE_CRATES = ["skoop-model", "skoop-sim", "skoop-cni", "skoop-cloud"]
-PURE_MODULES = ["skoop/src/engine", "skoop/src/render", "skoop/src/findings"]
+PURE_MODULES = ["skoop/src/engine", "skoop/src/render", "skoop/src/findings", "skoop/src/walk"]
 # The door of a pure crate to the world, behind a feature.
 IMPURE_MODULES = ["skoop-cloud/src/client"]
 IMPURE = re.compile(

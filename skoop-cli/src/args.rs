@@ -3,6 +3,7 @@
 #[cfg(feature = "lab")]
 mod lab;
 mod values;
+mod walk;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -11,7 +12,8 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 #[cfg(feature = "lab")]
 pub(crate) use lab::{DemoArgs, LabArgs, LabCommand, LabDiagnoseArgs, LabListArgs, LabRunArgs, LabUpArgs};
-pub(crate) use values::{AskedProtocol, FamilyChoice, FileOrStdout, Format, TextOrJson};
+pub(crate) use values::{AskedProtocol, FamilyChoice, FileOrStdout, Format, TextOrJson, WalkFormat};
+pub(crate) use walk::{WalkArgs, WalkPlace};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -60,6 +62,8 @@ pub(crate) struct Global {
 pub(crate) enum Command {
     /// Walk one packet from A to B and back, and say what stops it
     Diagnose(Box<DiagnoseArgs>),
+    /// Walk packets through one network namespace, from what `ip`, `iptables-save` and their like print
+    Walk(Box<WalkArgs>),
     /// Look into recorded clusters (`.skoop` files)
     Bundle(BundleArgs),
     /// Say what a finding means, or list all of them

@@ -139,7 +139,7 @@ fn text(report: &Report, several: bool, style: &Style) -> String {
     }
 }
 
-fn yaml(value: &impl serde::Serialize) -> Result<String, Failure> {
+pub(crate) fn yaml(value: &impl serde::Serialize) -> Result<String, Failure> {
     serde_saphyr::to_string(value).map_err(|error| internal("YAML", &error))
 }
 

@@ -27,6 +27,7 @@ mod lab;
 mod output;
 mod progress;
 mod shell;
+mod walk;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -59,6 +60,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn dispatch(cli: Cli, style: &output::Style) -> Result<Exit, Failure> {
     match cli.command {
         Command::Diagnose(args) => diagnose::run(&args, style),
+        Command::Walk(args) => walk::run(&args, style),
         Command::Bundle(args) => bundle::run(&args.command, style),
         Command::Explain(args) => explain::run(&args, style),
         #[cfg(feature = "lab")]

@@ -37,6 +37,7 @@
 //!
 //! - [`findings`]: everything that can be wrong, by stable code.
 //! - [`render`]: a report as text, JSON, HTML, SVG.
+//! - [`walk`]: one packet through one namespace, as `skoop walk` judges it.
 //! - [`sim`]: the simulated kernel, for one namespace at a time.
 //! - [`model`]: the data that all of it speaks.
 //! - [`collect`]: live systems as snapshots, and bundles.
@@ -46,8 +47,9 @@ pub mod driver;
 pub mod engine;
 pub mod findings;
 pub mod render;
+pub mod walk;
 
-#[cfg(any(feature = "live", feature = "bundle"))]
+#[cfg(any(feature = "live", feature = "bundle", feature = "dump"))]
 pub use skoop_collect as collect;
 pub use skoop_model as model;
 pub use skoop_sim as sim;

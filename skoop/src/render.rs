@@ -23,7 +23,7 @@ use skoop_model::Report;
 pub use html::html;
 pub use svg::svg;
 pub use terminal::terminal_svg;
-pub use text::{TextStyle, text};
+pub use text::{TextStyle, text, walk_line, walk_text};
 pub use view::utc;
 
 /// The report as JSON, indented, with a line end: the contract. The same report gives the same bytes.

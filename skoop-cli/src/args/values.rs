@@ -30,6 +30,19 @@ pub(crate) enum TextOrJson {
     Json,
 }
 
+/// Forms of what became of packets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum WalkFormat {
+    /// For people
+    Text,
+    /// A list for programs
+    Json,
+    /// One line for each packet: the contract
+    Jsonl,
+    /// The same as JSON
+    Yaml,
+}
+
 /// Protocols that can be asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum AskedProtocol {

@@ -2,10 +2,12 @@
 
 mod paint;
 mod path;
+mod walk;
 
 use skoop_model::{Finding, Report, Severity, Verdict};
 
 use self::paint::{Ink, Paint};
+pub use self::walk::{walk_line, walk_text};
 use super::{clean, view};
 
 /// How the text should look.

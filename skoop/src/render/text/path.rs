@@ -97,7 +97,7 @@ fn write_branch(page: &mut Page, branch: &Branch) {
     }
 }
 
-fn write_steps(page: &mut Page, steps: &[Step]) {
+pub(super) fn write_steps(page: &mut Page, steps: &[Step]) {
     let device = steps.iter().map(|step| clean::columns(&step.place.device)).max().unwrap_or(0).min(DEVICE_MOST);
     let mut blocked = false;
     let mut told = false;
