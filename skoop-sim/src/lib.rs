@@ -26,7 +26,7 @@ pub use netfilter::{
 };
 pub use sockets::{Lacks, Near, Receiver, receiver};
 pub use stack::{
-    Answer, AnswerKind, Blocker, Ending, Entry, Errno, Outcome, Resolution, Site, Stop, Surroundings, dotted, judge,
-    walk,
+    Answer, AnswerKind, Blocker, Ending, Entry, Errno, Outcome, Resolution, Said, Site, Stop, Surroundings, dotted,
+    judge, walk, walk_said,
 };
 pub use tri::Tri;

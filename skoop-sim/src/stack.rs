@@ -24,7 +24,7 @@ use skoop_model::{Frame, IfIndex, MacAddr, NodeName, Packet, Step, Unseen};
 pub use answer::{Answer, AnswerKind, Errno};
 pub use blocker::{Blocker, Stop, dotted};
 
-use crate::{Conntrack, Forks, Namespace, Sender};
+use crate::{Assumed, Conntrack, Forks, Namespace, Sender};
 use walker::Walker;
 
 /// The namespace walked, and what it is called in the trace.
@@ -57,6 +57,16 @@ pub enum Entry {
         /// Who sends it.
         sender: Sender,
     },
+}
+
+/// What a caller says of a packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Said {
+    /// What connection tracking takes it for, if it is in the middle of a flow whose beginning is not walked; of a packet in a tunnel
+    /// the one inside.
+    pub assumed: Option<Assumed>,
+    /// TTL that the sending process set on its socket (`IP_TTL`). None: the namespace's default.
+    pub ttl: Option<u8>,
 }
 
 /// What is outside the namespace, as far as a walk inside must know it.
@@ -138,6 +148,20 @@ pub fn walk(
     conditional: bool,
 ) -> Outcome {
     run(Walker::new(site, conntrack, around, forks, conditional, true), entry)
+}
+
+/// [`walk`] for a packet of which the caller says more than it bears itself.
+pub fn walk_said(
+    site: Site<'_>,
+    entry: Entry,
+    said: Said,
+    conntrack: &mut Conntrack,
+    around: &dyn Surroundings,
+    forks: &mut Forks,
+) -> Outcome {
+    let mut walker = Walker::new(site, conntrack, around, forks, false, true);
+    walker.said = said;
+    run(walker, entry)
 }
 
 /// [`walk`] for callers who read no trace: the same way and the same end, [`Outcome::steps`] stays empty, at a fraction of the cost.

@@ -28,7 +28,7 @@ mod result;
 mod way;
 
 use skoop_model::{Family, Item, NodeName, Step};
-use skoop_sim::{Namespace, explore};
+use skoop_sim::{Conntrack, Namespace, explore};
 
 pub use packet::{PacketError, WalkEncap, WalkPacket, WalkState, WalkTunnel};
 pub use result::{WalkAnswer, WalkAnswerKind, WalkBranch, WalkDecision, WalkResult, WalkVerdict};
@@ -44,6 +44,7 @@ pub struct Ground {
     namespace: Namespace,
     node: NodeName,
     label: String,
+    conntrack: Conntrack,
     blind: Vec<(Family, String)>,
 }
 
@@ -55,7 +56,13 @@ impl Ground {
 
     /// A namespace of a node; `label` is what reports call it.
     pub fn named(namespace: Namespace, node: NodeName, label: impl Into<String>) -> Self {
-        Self { namespace, node, label: label.into(), blind: Vec::new() }
+        let label = label.into();
+        // Without a table connections are taken to begin with the packet.
+        let conntrack = match namespace.snapshot().conntrack.value() {
+            Some(table) => Conntrack::seeded(&format!("{node} {label}"), table),
+            None => Conntrack::of(&format!("{node} {label}")),
+        };
+        Self { namespace, node, label, conntrack, blind: Vec::new() }
     }
 
     /// The same namespace, of which routes or rules of one family were not seen: what is routed there is undetermined. The snapshot

@@ -42,7 +42,7 @@ fn rule(object: &Fields<'_>, family: Family) -> Result<RoutingRule, String> {
         oif: object.text("oif").map(Into::into),
         mark: mark(object)?,
         tos: object.text("tos").map(|text| tos(&text)).transpose()?.filter(|tos| *tos != 0),
-        protocol: object.parse::<Protocol>("ipproto")?,
+        protocol: object.text("ipproto").and_then(|text| text.parse::<Protocol>().ok()),
         sports: ports(object, "sport")?,
         dports: ports(object, "dport")?,
         uids: object.number("uid_start")?.zip(object.number("uid_end")?),
@@ -53,6 +53,10 @@ fn rule(object: &Fields<'_>, family: Family) -> Result<RoutingRule, String> {
         ..RoutingRule::any(family)
     };
     rule.unmodelled.extend(UNMODELLED.iter().filter(|name| object.get(name).is_some()).map(|name| (*name).to_owned()));
+    // The name of a protocol that only that host's /etc/protocols knows.
+    if let Some(name) = object.text("ipproto").filter(|_| rule.protocol.is_none()) {
+        rule.unmodelled.push(format!("ipproto {name}"));
+    }
     Ok(rule)
 }
 

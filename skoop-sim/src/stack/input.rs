@@ -14,7 +14,8 @@ use crate::{DeviceHook, Flow, Hook, Lookup, SourceCheck};
 impl Walker<'_, '_> {
     /// A frame comes in by `device` (`__netif_receive_skb_core`, `net/core/dev.c`).
     pub fn ingress(&mut self, device: IfIndex, frame: Frame) -> Ending {
-        let skb = Skb::new(frame);
+        let mut skb = Skb::new(frame);
+        self.assume(&mut skb);
         let received = self.is_taken(device, &skb);
         received.and_then(|()| self.ingress_skb(device, skb)).unwrap_or_else(|ending| ending)
     }

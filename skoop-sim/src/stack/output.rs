@@ -24,8 +24,9 @@ pub(super) struct Sending {
 impl Walker<'_, '_> {
     /// Sends a packet from this namespace (`ip_queue_xmit` and `ip_local_out`, `net/ipv4/ip_output.c`).
     pub fn output(&mut self, mut packet: Packet, choose_source: bool, sender: Sender) -> Ending {
-        packet.ttl = self.default_ttl(packet.family()).unwrap_or(packet.ttl);
+        packet.ttl = self.said.ttl.or_else(|| self.default_ttl(packet.family())).unwrap_or(packet.ttl);
         let mut skb = Skb::local(packet);
+        self.assume(&mut skb);
         skb.state.set_sender(sender);
         skb.process = true;
         let sending = Sending { choose_source, uid: sender.uid, ..Sending::default() };

@@ -112,7 +112,8 @@ impl<'a> Walker<'a, '_> {
         };
         let inner = Skb::new(encap.frame.clone());
         let inner_packet = Packet { mark: skb.packet.mark, ..inner.packet.clone() };
-        let inner = Skb { packet: inner_packet, ..inner };
+        let mut inner = Skb { packet: inner_packet, ..inner };
+        self.assume(&mut inner);
         let change = (skb.packet, inner.packet.clone());
         self.change(Stage::Tunnel, Some(tunnel.index), change, |_| {
             (format!("out of the tunnel at {}", tunnel.name), link_evidence(tunnel))

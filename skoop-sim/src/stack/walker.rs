@@ -2,6 +2,7 @@
 
 use skoop_model::{Evidence, Frame, IfIndex, Link, MacAddr, Packet, Place, Route, RouteKind, Stage, Step, Unseen};
 
+use super::Said;
 use super::{Answer, Blocker, Ending, Errno, Outcome, Site, Stop, Surroundings};
 use crate::conntrack::Tracking;
 use crate::{
@@ -83,6 +84,8 @@ pub(super) struct Walker<'a, 'f> {
     conditional: bool,
     traced: bool,
     stages: usize,
+    /// What the caller said of the packet.
+    pub said: Said,
     /// The packet as its sender made it.
     pub origin: Option<Packet>,
     /// What goes back because of the first blocker.
@@ -115,6 +118,7 @@ impl<'a, 'f> Walker<'a, 'f> {
             conditional,
             traced,
             stages: 0,
+            said: Said::default(),
             origin: None,
             answer: None,
             errno: None,
@@ -152,6 +156,15 @@ impl<'a, 'f> Walker<'a, 'f> {
             answer: self.answer,
             errno: self.errno,
             via_bridge,
+        }
+    }
+
+    /// Tells connection tracking what the caller said of the packet, once: of one in a tunnel when it comes out.
+    pub fn assume(&mut self, skb: &mut Skb) {
+        if skb.packet.encap.is_none()
+            && let Some(assumed) = self.said.assumed.take()
+        {
+            skb.state.assume(assumed);
         }
     }
 

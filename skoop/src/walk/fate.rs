@@ -172,6 +172,7 @@ fn decision(blocker: &Blocker) -> WalkDecision {
             let rule = &stop.by;
             let kind = match rule.source {
                 RuleSource::Unseen => "missing",
+                RuleSource::Conntrack => "conntrack",
                 _ if stop.by_policy => "policy",
                 RuleSource::Nftables => "nftables",
                 RuleSource::Iptables(_) => "iptables",

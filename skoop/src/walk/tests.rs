@@ -321,3 +321,30 @@ fn results_have_every_field_in_the_order_of_the_contract() {
     let again: WalkResult = serde_json::from_str(&json).expect("a result");
     assert_eq!(again, result);
 }
+
+#[test]
+fn a_known_connection_is_translated_and_an_assumed_one_is_not() {
+    let mut all = files();
+    all.insert(
+        "conntrack.txt",
+        "tcp 6 431999 ESTABLISHED src=192.168.0.9 dst=10.96.0.1 sport=4000 dport=80 src=10.244.1.6 dst=192.168.0.9 sport=8080 dport=4000 [ASSURED] mark=0 use=1\n",
+    );
+    let known = ground(&all);
+    let packet = "eth0: tcp 192.168.0.9:4000 > 10.96.0.1:80 [ack]".parse().expect("a packet");
+    let result = known.walk(&packet);
+    assert_eq!(
+        (result.verdict, result.port.as_deref(), result.dport),
+        (WalkVerdict::Forwarded, Some("veth2"), Some(8080))
+    );
+    let assumed = walk("eth0: tcp 192.168.0.9:4000 > 10.96.0.1:80 [ack established]");
+    assert_eq!(
+        (assumed.verdict, assumed.out.as_deref(), assumed.dport),
+        (WalkVerdict::Forwarded, Some("eth0"), Some(80))
+    );
+}
+
+#[test]
+fn a_sender_may_set_its_own_ttl() {
+    assert_eq!(walk("tcp 192.168.0.1:4000 > 8.8.8.8:443").ttl, Some(64));
+    assert_eq!(walk("tcp 192.168.0.1:4000 > 8.8.8.8:443 [ttl=3]").ttl, Some(3));
+}

@@ -5,11 +5,12 @@ use std::net::IpAddr;
 
 use skoop_model::{Frame, IfIndex, MacAddr, Packet, Step};
 use skoop_sim::{
-    Conntrack, Ending, Entry, Forks, Outcome, Resolution, Sender, Site, Surroundings, walk as step_through,
+    Assumed, Ending, Entry, Forks, Outcome, Resolution, Said, Sender, Site, Surroundings, walk as step_through,
+    walk_said,
 };
 
 use super::fate::{self, Fate};
-use super::{Ground, WalkPacket, WalkVerdict};
+use super::{Ground, WalkPacket, WalkState, WalkVerdict};
 
 /// What became of a packet on one way.
 #[derive(Debug)]
@@ -43,9 +44,10 @@ impl Surroundings for Alone {
 /// Walks one way.
 pub(super) fn walk(ground: &Ground, asked: &WalkPacket, start: &Entry, forks: &mut Forks) -> Walked {
     let site = Site { node: &ground.node, label: &ground.label, namespace: &ground.namespace };
-    let mut conntrack = Conntrack::default();
+    let mut conntrack = ground.conntrack.clone();
     let around = Alone::default();
-    let outcome = step_through(site, start.clone(), &mut conntrack, &around, forks, false);
+    let said = Said { assumed: asked.state.map(assumed), ttl: asked.ttl.filter(|_| asked.device.is_none()) };
+    let outcome = walk_said(site, start.clone(), said, &mut conntrack, &around, forks);
     let fate = fate::of(ground, asked, &outcome, around.flooded.get());
     let own = forks.choices().len();
     let back = if asked.reply { answer(&fate, &outcome) } else { None };
@@ -58,6 +60,16 @@ pub(super) fn walk(ground: &Ground, asked: &WalkPacket, start: &Entry, forks: &m
         }
     };
     Walked { fate, forks: own, steps: outcome.steps, reply, reply_steps }
+}
+
+fn assumed(state: WalkState) -> Assumed {
+    match state {
+        WalkState::New => Assumed::New,
+        WalkState::Established => Assumed::Established,
+        WalkState::Related => Assumed::Related,
+        WalkState::Invalid => Assumed::Invalid,
+        WalkState::Untracked => Assumed::Untracked,
+    }
 }
 
 /// How the answer of a healthy receiver starts: by the device that the packet left by, or from a socket here. None if nobody got it, or
