@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod fixture;
+mod walk;
 
 use std::fs;
 use std::path::PathBuf;
