@@ -50,9 +50,10 @@ fn write(ground: &Ground, packets: &[WalkPacket], args: &WalkArgs, style: &Style
         for packet in packets {
             let told = ground.walk_told(packet);
             exit = exit.worse(told.result.verdict.into());
-            texts.push(match style.quiet {
-                true => walk_line(packet, &told.result, &style.text()),
-                false => walk_text(packet, &told, &style.text()),
+            texts.push(if style.quiet {
+                walk_line(packet, &told.result, &style.text())
+            } else {
+                walk_text(packet, &told, &style.text())
             });
         }
         texts.join(if style.quiet { "" } else { "\n" })

@@ -207,7 +207,8 @@ fn print_to(namespace: &Namespace, directory: &Path) {
         }
         let mut words = vec!["ip", "netns", "exec", &namespace.name];
         words.extend(command.split(' '));
-        let output = Command::new("ip").args(&words[1..]).stderr(Stdio::null()).output().unwrap();
+        let output =
+            Command::new("ip").args(words.get(1..).unwrap_or_default()).stderr(Stdio::null()).output().unwrap();
         assert!(output.status.success(), "{command}");
         fs::write(directory.join(file), output.stdout).unwrap();
     }
@@ -302,17 +303,7 @@ fn files_tell_what_the_collector_sees() {
     same("neighbour", &steady(&value(&own.neighbours)), &steady(&value(&theirs.neighbours)));
     same("forwarding entry", &value(&own.fdb), &value(&theirs.fdb));
 
-    let mut sockets: Vec<_> = [value(&own.sockets), value(&theirs.sockets)]
-        .iter()
-        .map(|all| {
-            let mut all: Vec<Socket> = all.iter().map(socket).collect();
-            all.sort_by_key(|socket| (socket.protocol, socket.port, socket.address));
-            all
-        })
-        .collect();
-    let (collected, read) = (sockets.pop().unwrap(), sockets.pop().unwrap());
-    same("socket", &read, &collected);
-
+    same_sockets(&own, &theirs);
     let sysctls: BTreeMap<String, String> =
         value(&own.sysctls).iter().map(|(path, value)| (path.to_owned(), value.to_owned())).collect();
     for (path, expected) in value(&theirs.sysctls).iter().filter(|(path, _)| !path.ends_with("nf_conntrack_count")) {
@@ -326,7 +317,23 @@ fn files_tell_what_the_collector_sees() {
         entries
     };
     same("connection", &flows(&own.conntrack), &flows(&theirs.conntrack));
+    same_rules(&own, &theirs);
+}
 
+fn same_sockets(own: &NamespaceSnapshot, theirs: &NamespaceSnapshot) {
+    let mut sockets: Vec<_> = [value(&own.sockets), value(&theirs.sockets)]
+        .iter()
+        .map(|all| {
+            let mut all: Vec<Socket> = all.iter().map(socket).collect();
+            all.sort_by_key(|socket| (socket.protocol, socket.port, socket.address));
+            all
+        })
+        .collect();
+    let (collected, read) = (sockets.pop().unwrap(), sockets.pop().unwrap());
+    same("socket", &read, &collected);
+}
+
+fn same_rules(own: &NamespaceSnapshot, theirs: &NamespaceSnapshot) {
     for (what, read, collected) in [
         ("iptables-nft", &own.netfilter.nft_v4, &theirs.netfilter.nft_v4),
         ("ip6tables-nft", &own.netfilter.nft_v6, &theirs.netfilter.nft_v6),
@@ -365,6 +372,6 @@ fn a_hundred_megabytes_take_time_in_proportion() {
     };
     let text: String = (0..20_000).map(route).collect();
     let mut files = dump::Files::default();
-    files.insert("ip-route.json", format!("[{}{{}}]", text));
+    files.insert("ip-route.json", format!("[{text}{{}}]"));
     assert_eq!(value(&files.load().snapshot.routes).len(), 20_000);
 }

@@ -68,16 +68,14 @@ fn of_bundle(file: &Path, place: &WalkPlace) -> Result<Ground, Failure> {
         None => node.host(),
         Some(name) => node.namespaces.iter().find(|namespace| is_called(namespace, name)),
     };
-    match namespace {
-        Some(namespace) => Ok(named(node, namespace.clone())),
-        None => {
-            let names: Vec<String> = node.namespaces.iter().map(name_of).collect();
-            let names: Vec<&str> = names.iter().map(String::as_str).collect();
-            let wanted = place.netns.as_deref().unwrap_or("host");
-            Err(Failure::usage(format!("node {} has no namespace {wanted}", node.node))
-                .hint(format!("the bundle has {}", listed(&names))))
-        }
-    }
+    let Some(namespace) = namespace else {
+        let names: Vec<String> = node.namespaces.iter().map(name_of).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let wanted = place.netns.as_deref().unwrap_or("host");
+        return Err(Failure::usage(format!("node {} has no namespace {wanted}", node.node))
+            .hint(format!("the bundle has {}", listed(&names))));
+    };
+    Ok(named(node, namespace.clone()))
 }
 
 fn of_this_machine(netns: Option<&str>) -> Result<Ground, Failure> {

@@ -59,10 +59,10 @@ impl<'a> Fields<'a> {
     pub(super) fn is_on(self, key: &str) -> bool {
         match self.get(key) {
             None => false,
-            Some(Value::Null) => true,
             Some(Value::Bool(on)) => *on,
             Some(Value::Number(number)) => number.as_f64() != Some(0.0),
             Some(Value::String(text)) => !["off", "0", "false", ""].contains(&text.as_str()),
+            // `null` is how a switch is printed.
             Some(_) => true,
         }
     }

@@ -62,7 +62,7 @@ fn joined(reader: &mut Reader<'_>, element: Named) -> Link {
     link
 }
 
-fn link(reader: &mut Reader<'_>, file: &'static str, object: &Fields<'_>) -> Result<Named, String> {
+fn link(reader: &mut Reader<'_>, file: &'static str, object: Fields<'_>) -> Result<Named, String> {
     let index = IfIndex(object.number("ifindex")?.ok_or("no ifindex")?);
     let name = object.text("ifname").ok_or("no ifname")?.into_owned();
     let flag = |name| object.lists("flags", name);
@@ -113,7 +113,7 @@ fn link(reader: &mut Reader<'_>, file: &'static str, object: &Fields<'_>) -> Res
 fn kind_of(
     kind: &str,
     data: Option<Fields<'_>>,
-    object: &Fields<'_>,
+    object: Fields<'_>,
     index: IfIndex,
     named: &mut Named,
 ) -> Result<LinkKind, String> {
@@ -130,7 +130,7 @@ fn kind_of(
 }
 
 /// The peer of a veth that leads to another namespace. One in the same namespace is named by `link`.
-fn foreign_peer(object: &Fields<'_>, own: IfIndex) -> Result<Option<VethPeer>, String> {
+fn foreign_peer(object: Fields<'_>, own: IfIndex) -> Result<Option<VethPeer>, String> {
     let abroad = object.get("link_netnsid").is_some();
     let index = object.number("link_index")?.map(IfIndex).or(abroad.then_some(own));
     Ok(index.filter(|index| index.0 != 0).map(|index| VethPeer { index, netns: None }))

@@ -27,12 +27,11 @@ impl Devices {
         if let Some(index) = self.by_name.get(name) {
             return *index;
         }
-        let index = match name.strip_prefix("if").and_then(|digits| digits.parse().ok()) {
-            Some(number) => IfIndex(number),
-            None => {
-                self.strangers = self.strangers.wrapping_add(1);
-                IfIndex(STRANGERS.wrapping_add(self.strangers))
-            }
+        let index = if let Some(number) = name.strip_prefix("if").and_then(|digits| digits.parse().ok()) {
+            IfIndex(number)
+        } else {
+            self.strangers = self.strangers.wrapping_add(1);
+            IfIndex(STRANGERS.wrapping_add(self.strangers))
         };
         self.insert(name, index);
         index

@@ -21,7 +21,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Item<Vec<Neighbour>> {
     reader.known(neighbours)
 }
 
-fn neighbour(reader: &mut Reader<'_>, object: &Fields<'_>) -> Result<Neighbour, String> {
+fn neighbour(reader: &mut Reader<'_>, object: Fields<'_>) -> Result<Neighbour, String> {
     Ok(Neighbour {
         address: object.address("dst")?.ok_or("no dst")?,
         link: reader.devices.index(&object.text("dev").ok_or("no dev")?),
@@ -43,7 +43,7 @@ const STATES: [(&str, NeighbourState); 8] = [
     ("FAILED", NeighbourState::Failed),
 ];
 
-fn state(object: &Fields<'_>) -> NeighbourState {
+fn state(object: Fields<'_>) -> NeighbourState {
     let is_in = |name: &str| object.lists("state", name) || object.text("state").is_some_and(|text| text == name);
     STATES.iter().find(|(name, _)| is_in(name)).map_or(NeighbourState::None, |(_, state)| *state)
 }
@@ -62,7 +62,7 @@ pub(super) fn read_fdb(reader: &mut Reader<'_>, links: &[Link]) -> Item<Vec<FdbE
     reader.known(entries)
 }
 
-fn fdb(reader: &mut Reader<'_>, object: &Fields<'_>) -> Result<FdbEntry, String> {
+fn fdb(reader: &mut Reader<'_>, object: Fields<'_>) -> Result<FdbEntry, String> {
     let controller = object.text("master").map(|name| reader.devices.index(&name));
     let state = object.text("state").unwrap_or_default();
     let permanent = state == "permanent";

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use skoop_model::{Backend, Item, NetfilterDumps};
+use skoop_model::{Backend, Item, NetfilterDumps, Reason, Unavailable};
 
 use super::{Reader, XT_RECENT};
 
@@ -45,13 +45,13 @@ fn iptables(reader: &mut Reader<'_>, [plain, legacy]: [&'static str; 2]) -> [Ite
         let has_own_file = reader.has(legacy);
         if has_own_file && !own.has(Backend::Nft) {
             // Both files speak of the legacy backend: what `iptables-save` is on that host.
-            found = [Item::Unavailable(reader.absent(plain)), raw(reader, legacy)];
+            found = [Item::Unavailable(absent(plain)), raw(reader, legacy)];
         } else if has_own_file {
             found = [reader.known(own.of_backend(Backend::Nft)), raw(reader, legacy)];
         } else if own.has(Backend::Nft) {
             found = [reader.known(own.of_backend(Backend::Nft)), reader.known(own.of_backend(Backend::Legacy))];
         } else {
-            found = [Item::Unavailable(reader.absent(plain)), reader.known(text.to_owned())];
+            found = [Item::Unavailable(absent(plain)), reader.known(text.to_owned())];
         }
     }
     if let Ok(text) = reader.text(legacy)
@@ -73,13 +73,11 @@ fn recent(reader: &Reader<'_>) -> Item<BTreeMap<String, String>> {
     reader.known(lists.collect())
 }
 
-impl Reader<'_> {
-    /// Why a dump is not known that the file of this name would hold on another host.
-    fn absent(&self, file: &str) -> skoop_model::Unavailable {
-        let detail =
-            format!("{file} is of the legacy backend, as its header says; `iptables-nft-save` tells the other one");
-        skoop_model::Unavailable::new(skoop_model::Reason::NotCollected, detail)
-    }
+/// Why a dump is not known that the file of this name would hold on another host.
+fn absent(file: &str) -> Unavailable {
+    let detail =
+        format!("{file} is of the legacy backend, as its header says; `iptables-nft-save` tells the other one");
+    Unavailable::new(Reason::NotCollected, detail)
 }
 
 /// A dump whose parts may be of different backends, line by line.

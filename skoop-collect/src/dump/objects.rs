@@ -74,14 +74,14 @@ impl Reader<'_> {
         &mut self,
         file: &'static str,
         text: &str,
-        mut read: impl FnMut(&mut Self, &Fields<'_>) -> Result<Option<T>, String>,
+        mut read: impl FnMut(&mut Self, Fields<'_>) -> Result<Option<T>, String>,
     ) -> Vec<T> {
         let mut found = Vec::new();
         for (line, object) in Objects::new(text) {
             let parsed: Result<Map<String, Value>, _> = serde_json::from_str(object);
             let result = match &parsed {
                 Ok(map) if map.is_empty() => Ok(None),
-                Ok(map) => read(self, &Fields(map)),
+                Ok(map) => read(self, Fields(map)),
                 Err(error) => Err(format!("no JSON object: {error}")),
             };
             match result {

@@ -64,7 +64,7 @@ fn complete(family: Family, file: &str, routes: &[Route]) -> Result<(), Unavaila
     Err(Unavailable::new(Reason::NotCollected, detail))
 }
 
-fn route(reader: &mut Reader<'_>, file: &'static str, object: &Fields<'_>) -> Result<Route, String> {
+fn route(reader: &mut Reader<'_>, file: &'static str, object: Fields<'_>) -> Result<Route, String> {
     let dst = object.text("dst").ok_or("no dst")?;
     let guess = match (file, dst.contains(':')) {
         ("ip-route.json", false) => default_family(object),
@@ -100,7 +100,7 @@ fn route(reader: &mut Reader<'_>, file: &'static str, object: &Fields<'_>) -> Re
     let is_blackhole_object = route.nexthop_id.is_some() && route.kind == RouteKind::Blackhole;
     let has_way = ["dev", "gateway", "via"].iter().any(|key| object.get(key).is_some());
     if route.nexthops.is_empty() && has_way && !is_blackhole_object {
-        let hop = nexthop(reader, *object, &mut route.unmodelled)?;
+        let hop = nexthop(reader, object, &mut route.unmodelled)?;
         route.nexthops.push(hop);
     }
     if route.nexthop_id.is_some() && route.nexthops.is_empty() && route.kind == RouteKind::Unicast {
@@ -110,8 +110,8 @@ fn route(reader: &mut Reader<'_>, file: &'static str, object: &Fields<'_>) -> Re
 }
 
 /// `default` in a file of both families is the gateway's: only IPv6's routes have a preference.
-fn default_family(object: &Fields<'_>) -> Family {
-    let hop = object.objects("nexthops").next().unwrap_or(*object);
+fn default_family(object: Fields<'_>) -> Family {
+    let hop = object.objects("nexthops").next().unwrap_or(object);
     let gateway = hop.text("gateway").or_else(|| object.text("from"));
     let is_v6 = object.get("pref").is_some() || gateway.is_some_and(|gateway| gateway.contains(':'));
     if is_v6 { Family::V6 } else { Family::V4 }
@@ -137,7 +137,7 @@ fn nexthop(reader: &mut Reader<'_>, hop: Fields<'_>, unmodelled: &mut Vec<String
 }
 
 /// The MTU among the metrics. A locked one is printed with `mtu lock`, as a list or a text of its own.
-fn metrics_mtu(object: &Fields<'_>) -> Result<Option<u32>, String> {
+fn metrics_mtu(object: Fields<'_>) -> Result<Option<u32>, String> {
     for metrics in object.objects("metrics") {
         if let Some(mtu) = metrics.number("mtu")? {
             return Ok(Some(mtu));
@@ -146,7 +146,7 @@ fn metrics_mtu(object: &Fields<'_>) -> Result<Option<u32>, String> {
     Ok(None)
 }
 
-fn unmodelled(object: &Fields<'_>, route: &mut Route) {
+fn unmodelled(object: Fields<'_>, route: &mut Route) {
     if object.get("to").is_some() {
         route.unmodelled.push("as to".to_owned());
     }

@@ -32,7 +32,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Item<Vec<RoutingRule>> {
     }
 }
 
-fn rule(object: &Fields<'_>, family: Family) -> Result<RoutingRule, String> {
+fn rule(object: Fields<'_>, family: Family) -> Result<RoutingRule, String> {
     let mut rule = RoutingRule {
         priority: object.number("priority")?.ok_or("no priority")?,
         invert: object.get("not").is_some(),
@@ -60,7 +60,7 @@ fn rule(object: &Fields<'_>, family: Family) -> Result<RoutingRule, String> {
     Ok(rule)
 }
 
-fn net(object: &Fields<'_>, key: &str, length: &str, family: Family) -> Result<Option<IpNet>, String> {
+fn net(object: Fields<'_>, key: &str, length: &str, family: Family) -> Result<Option<IpNet>, String> {
     let Some(text) = object.text(key).filter(|text| text != "all") else { return Ok(None) };
     let whole = prefix(&text, family).ok_or_else(|| format!("{key}: `{text}` is no prefix"))?;
     let net = match object.number::<u8>(length)? {
@@ -70,7 +70,7 @@ fn net(object: &Fields<'_>, key: &str, length: &str, family: Family) -> Result<O
     Ok(Some(net).filter(|net| net.prefix_len() > 0))
 }
 
-fn mark(object: &Fields<'_>) -> Result<Option<MarkMask>, String> {
+fn mark(object: Fields<'_>) -> Result<Option<MarkMask>, String> {
     let (value, mask) = (object.number("fwmark")?, object.number("fwmask")?);
     if value.is_none() && mask.is_none() {
         return Ok(None);
@@ -79,7 +79,7 @@ fn mark(object: &Fields<'_>) -> Result<Option<MarkMask>, String> {
 }
 
 /// `sport` alone, or `sport_start` and `sport_end`.
-fn ports(object: &Fields<'_>, key: &str) -> Result<Option<PortRange>, String> {
+fn ports(object: Fields<'_>, key: &str) -> Result<Option<PortRange>, String> {
     let first = match object.number(key)? {
         Some(only) => return Ok(Some(PortRange { first: Port(only), last: Port(only) })),
         None => object.number(&format!("{key}_start"))?,
@@ -88,12 +88,12 @@ fn ports(object: &Fields<'_>, key: &str) -> Result<Option<PortRange>, String> {
     Ok(first.zip(last).map(|(first, last)| PortRange { first: Port(first), last: Port(last) }))
 }
 
-fn suppressed_group(object: &Fields<'_>) -> Result<Option<u32>, String> {
+fn suppressed_group(object: Fields<'_>) -> Result<Option<u32>, String> {
     let Some(text) = object.text("suppress_ifgroup") else { return Ok(None) };
     group(&text).map(Some).ok_or_else(|| format!("group `{text}` is a name of the host that printed it"))
 }
 
-fn action(object: &Fields<'_>) -> Result<RuleAction, String> {
+fn action(object: Fields<'_>) -> Result<RuleAction, String> {
     if let Some(target) = object.number("goto")? {
         return Ok(RuleAction::Goto(target));
     }

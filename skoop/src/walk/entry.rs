@@ -7,7 +7,7 @@ use skoop_model::{
 };
 use skoop_sim::{Entry, Flow, Forks, Lookup, Sender};
 
-use super::packet::{DEFAULT_SPORT, has_ports};
+use super::packet::DEFAULT_SPORT;
 use super::{Ground, WalkEncap, WalkPacket};
 
 /// IANA's port of VXLAN; Linux' own default is another, and devices of nodes use both.
@@ -82,7 +82,6 @@ fn usual_length(packet: &WalkPacket) -> u32 {
     let header: u32 = if packet.family() == Family::V4 { 20 } else { 40 };
     let rest = match packet.proto {
         Protocol::ICMP | Protocol::ICMPV6 => 64,
-        _ if has_ports(packet.proto) => 40,
         _ => 40,
     };
     header + rest
@@ -124,10 +123,8 @@ fn addressed(ground: &Ground, device: &Link, dst: IpAddr) -> MacAddr {
     if arrival.index == device.index {
         return own;
     }
-    match on_link(ground, arrival.index, dst) {
-        true => neighbour(ground, arrival, dst).unwrap_or(own),
-        false => own,
-    }
+    let host = on_link(ground, arrival.index, dst).then(|| neighbour(ground, arrival, dst));
+    host.flatten().unwrap_or(own)
 }
 
 /// The MAC address of a group or of everybody.

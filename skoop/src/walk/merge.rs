@@ -175,7 +175,9 @@ impl<'a> Spread<'a> {
             return WalkResult::blank(WalkVerdict::Undetermined);
         };
         let mut result = first.fate.result.clone();
-        rest.iter().for_each(|part| common(&mut result, &part.fate.result));
+        for part in rest {
+            common(&mut result, &part.fate.result);
+        }
         let alike = rest.iter().all(|part| part.fate.ends_like(first.fate));
         let one_verdict = rest.iter().all(|part| part.fate.verdict == first.fate.verdict);
         result.verdict = match self.unknown.is_empty() {
@@ -194,23 +196,23 @@ impl<'a> Spread<'a> {
 
 /// Leaves what two results have in common.
 fn common(result: &mut WalkResult, other: &WalkResult) {
-    fn keep<T: PartialEq>(field: &mut Option<T>, other: &Option<T>) {
-        if field != other {
+    fn keep<T: PartialEq>(field: &mut Option<T>, other: Option<&T>) {
+        if field.as_ref() != other {
             *field = None;
         }
     }
-    keep(&mut result.out, &other.out);
-    keep(&mut result.port, &other.port);
-    keep(&mut result.next_hop, &other.next_hop);
-    keep(&mut result.dst_mac, &other.dst_mac);
-    keep(&mut result.src, &other.src);
-    keep(&mut result.sport, &other.sport);
-    keep(&mut result.dst, &other.dst);
-    keep(&mut result.dport, &other.dport);
-    keep(&mut result.mark, &other.mark);
-    keep(&mut result.tos, &other.tos);
-    keep(&mut result.ttl, &other.ttl);
-    keep(&mut result.encap, &other.encap);
-    keep(&mut result.answer, &other.answer);
-    keep(&mut result.decided_by, &other.decided_by);
+    keep(&mut result.out, other.out.as_ref());
+    keep(&mut result.port, other.port.as_ref());
+    keep(&mut result.next_hop, other.next_hop.as_ref());
+    keep(&mut result.dst_mac, other.dst_mac.as_ref());
+    keep(&mut result.src, other.src.as_ref());
+    keep(&mut result.sport, other.sport.as_ref());
+    keep(&mut result.dst, other.dst.as_ref());
+    keep(&mut result.dport, other.dport.as_ref());
+    keep(&mut result.mark, other.mark.as_ref());
+    keep(&mut result.tos, other.tos.as_ref());
+    keep(&mut result.ttl, other.ttl.as_ref());
+    keep(&mut result.encap, other.encap.as_ref());
+    keep(&mut result.answer, other.answer.as_ref());
+    keep(&mut result.decided_by, other.decided_by.as_ref());
 }

@@ -267,7 +267,7 @@ const FIELDS: [&str; 22] = [
 ];
 
 /// Whether the model knows ports of a protocol.
-pub(super) fn has_ports(protocol: Protocol) -> bool {
+fn has_ports(protocol: Protocol) -> bool {
     [Protocol::TCP, Protocol::UDP, Protocol::SCTP].contains(&protocol)
 }
 

@@ -102,11 +102,11 @@ fn ground(files: &Files) -> Ground {
 }
 
 fn walk(packet: &str) -> WalkResult {
-    ground(&files()).walk(&packet.parse().unwrap_or_else(|error| panic!("{packet}: {error}")))
+    ground(&files()).walk(&packet.parse().expect(packet))
 }
 
 fn mac(text: &str) -> Option<skoop_model::MacAddr> {
-    Some(text.parse().expect("a MAC address"))
+    text.parse().ok()
 }
 
 #[test]

@@ -51,6 +51,7 @@ enum Form {
     List(Vec<String>),
 }
 
+#[expect(clippy::ref_option, clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
 pub(super) fn serialize<S: Serializer>(flags: &Option<TcpFlags>, serializer: S) -> Result<S::Ok, S::Error> {
     match flags {
         Some(flags) => serializer.serialize_str(&text(*flags)),

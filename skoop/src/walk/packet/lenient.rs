@@ -62,6 +62,7 @@ pub(super) mod number {
     use serde::de::{Error, Visitor};
     use serde::{Deserializer, Serialize, Serializer};
 
+    #[expect(clippy::ref_option, reason = "serde calls it with a reference")]
     pub(in super::super) fn serialize<T: Serialize, S: Serializer>(
         value: &Option<T>,
         serializer: S,
@@ -109,6 +110,7 @@ pub(super) mod protocol {
     /// The protocols that results call by name.
     const NAMED: [Protocol; 5] = [Protocol::TCP, Protocol::UDP, Protocol::SCTP, Protocol::ICMP, Protocol::ICMPV6];
 
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
     pub(in super::super) fn serialize<S: Serializer>(protocol: &Protocol, serializer: S) -> Result<S::Ok, S::Error> {
         if NAMED.contains(protocol) { protocol.serialize(serializer) } else { serializer.serialize_u8(protocol.0) }
     }

@@ -3,11 +3,11 @@
 use super::*;
 
 fn text(text: &str) -> WalkPacket {
-    text.parse().unwrap_or_else(|error| panic!("{text}: {error}"))
+    text.parse().expect(text)
 }
 
 fn json(text: &str) -> WalkPacket {
-    WalkPacket::from_json(text).unwrap_or_else(|error| panic!("{text}: {error}")).0
+    WalkPacket::from_json(text).expect(text).0
 }
 
 #[test]

@@ -112,9 +112,10 @@ fn switch(packet: &mut WalkPacket, word: &str) -> Result<(), PacketError> {
 
 fn unclear(option: &str) -> PacketError {
     let name = option.split('=').next().unwrap_or(option);
-    PacketError::new(match FIELDS.contains(&name) {
-        true => format!("`{option}` is no value of `{name}`"),
-        false => format!("`{option}` is not understood"),
+    PacketError::new(if FIELDS.contains(&name) {
+        format!("`{option}` is no value of `{name}`")
+    } else {
+        format!("`{option}` is not understood")
     })
 }
 
