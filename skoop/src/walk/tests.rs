@@ -348,3 +348,60 @@ fn a_sender_may_set_its_own_ttl() {
     assert_eq!(walk("tcp 192.168.0.1:4000 > 8.8.8.8:443").ttl, Some(64));
     assert_eq!(walk("tcp 192.168.0.1:4000 > 8.8.8.8:443 [ttl=3]").ttl, Some(3));
 }
+
+mod whatever_is_written {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const NAMES: [&str; 9] = [
+        "ip-link.json",
+        "ip-addr.json",
+        "ip-route.json",
+        "ip-rule.json",
+        "ip-neigh.json",
+        "bridge-fdb.json",
+        "iptables-save.txt",
+        "sysctl.txt",
+        "conntrack.txt",
+    ];
+
+    /// `text` without a part of it, and with another part in its place.
+    fn spoiled(text: &str, at: usize, length: usize, with: &str) -> String {
+        let kept: Vec<char> = text.chars().collect();
+        let at = at % (kept.len() + 1);
+        kept.iter().take(at).chain(&with.chars().collect::<Vec<_>>()).chain(kept.iter().skip(at + length)).collect()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn a_walk_ends(file in 0usize..NAMES.len(), at: usize, length in 0usize..40, with in "[ -~]{0,12}", reply: bool) {
+            let mut all = files();
+            let name = NAMES.get(file).copied().unwrap_or_default();
+            all.insert(name, spoiled(&text_of(name), at, length, &with));
+            let dumped = all.load();
+            let ground = Ground::new(Namespace::new(dumped.snapshot));
+            for packet in ["veth1: tcp 10.244.1.5:4000 > 10.96.0.1:80", "udp 192.168.0.1:4 > 10.244.2.9:5", "eth0: icmp 10.8.0.1 > 192.168.0.1"] {
+                let packet = WalkPacket { reply, ..packet.parse().expect("a packet") };
+                let _ = serde_json::to_string(&ground.walk(&packet)).expect("JSON");
+            }
+        }
+
+        #[test]
+        fn any_text_is_a_packet_or_an_error(text in "[ -~]{0,60}") {
+            let _ = text.parse::<WalkPacket>();
+            let _ = WalkPacket::from_json(&text);
+        }
+
+        #[test]
+        fn almost_any_packet_reads_itself(
+            text in "(eth0: )?(tcp|udp|icmp|icmp6|47) ([0-9a-f.:\\[\\]]{1,9}|10\\.0\\.0\\.1:1|fd00::1) > (10\\.0\\.0\\.2:2|\\[fd00::2\\]:9|fd00::2)( \\[[a-z=0-9 ]{0,12}\\])?"
+        ) {
+            if let Ok(packet) = text.parse::<WalkPacket>() {
+                prop_assert_eq!(packet.to_string().parse::<WalkPacket>().expect("reads itself"), packet);
+            }
+        }
+    }
+}
