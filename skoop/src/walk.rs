@@ -58,10 +58,7 @@ impl Ground {
     pub fn named(namespace: Namespace, node: NodeName, label: impl Into<String>) -> Self {
         let label = label.into();
         // Without a table connections are taken to begin with the packet.
-        let conntrack = match namespace.snapshot().conntrack.value() {
-            Some(table) => Conntrack::seeded(&format!("{node} {label}"), table),
-            None => Conntrack::of(&format!("{node} {label}")),
-        };
+        let conntrack = namespace.snapshot().conntrack.value().map(Conntrack::seeded).unwrap_or_default();
         Self { namespace, node, label, conntrack, blind: Vec::new() }
     }
 
