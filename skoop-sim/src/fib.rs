@@ -14,8 +14,6 @@ mod table;
 mod trace;
 mod v6;
 
-use std::collections::HashMap;
-
 use skoop_model::{
     Address, Family, IfIndex, Link, NamespaceSnapshot, NextHop, Route, RouteKind, RouteProtocol, RouteScope,
     RoutingRule, RuleAction, Sysctls, TableId, Unavailable, Unseen,
@@ -26,6 +24,7 @@ pub use flow::{Flow, Found, Lookup};
 pub use trace::{Miss, Tried};
 
 use crate::Forks;
+use crate::hash::FastMap;
 use devices::Devices;
 use rules::Outcome;
 use table::Table;
@@ -46,7 +45,7 @@ pub struct Fib {
 #[derive(Debug, Clone)]
 struct FamilyState {
     rules: Result<Vec<RoutingRule>, Unavailable>,
-    tables: Result<HashMap<TableId, Table>, Unavailable>,
+    tables: Result<FastMap<TableId, Table>, Unavailable>,
     /// The rules are those of a fresh namespace.
     default_rules: bool,
     /// IPv6 goes by its two first rules until another one is added, even if they are deleted (`fib6_rule_lookup`,
@@ -152,7 +151,7 @@ impl FamilyState {
     }
 
     /// Both parts, or what is missing.
-    fn known(&self, family: Family) -> Result<(&[RoutingRule], &HashMap<TableId, Table>), Unseen> {
+    fn known(&self, family: Family) -> Result<(&[RoutingRule], &FastMap<TableId, Table>), Unseen> {
         let unseen = |what: &str, why: &Unavailable| Unseen {
             what: format!("{family} {what}"),
             why: why.to_string(),

@@ -34,12 +34,18 @@ pub struct Choice {
 pub struct Forks {
     script: Vec<usize>,
     taken: Vec<Choice>,
+    unlabelled: bool,
 }
 
 impl Forks {
     /// Forks that always take the first option: for a walk of which only one way is wanted.
     pub fn first() -> Self {
         Self::default()
+    }
+
+    /// Forks of a walk whose choices nobody reads: they bear no labels, which cost more than the walk.
+    pub fn unlabelled() -> Self {
+        Self { unlabelled: true, ..Self::default() }
     }
 
     /// A fork that chance decides; `probabilities` are the options'. `label` names an option for people.
@@ -74,7 +80,8 @@ impl Forks {
             return 0;
         }
         let taken = self.script.get(self.taken.len()).copied().unwrap_or(0);
-        self.taken.push(Choice { kind, taken, options: options.to_vec(), label: label(taken) });
+        let label = if self.unlabelled { String::new() } else { label(taken) };
+        self.taken.push(Choice { kind, taken, options: options.to_vec(), label });
         taken
     }
 
@@ -118,7 +125,7 @@ pub fn explore<T>(limit: usize, mut walk: impl FnMut(&mut Forks) -> T) -> (Vec<W
     let mut ways = Vec::new();
     let mut script = Vec::new();
     loop {
-        let mut forks = Forks { script, taken: Vec::new() };
+        let mut forks = Forks { script, ..Forks::default() };
         let value = walk(&mut forks);
         let next = forks.next_script();
         ways.push(Way { value, choices: forks.taken });

@@ -8,6 +8,7 @@
 mod conntrack;
 mod fib;
 mod fork;
+mod hash;
 #[doc(hidden)]
 pub mod mutation;
 mod namespace;

@@ -1,15 +1,15 @@
 //! One namespace, compiled for walking.
 
 use crate::mutation::{Mutation, is};
-use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::OnceLock;
 
 use skoop_model::{
     Family, FdbEntry, IfIndex, Link, LinkKind, MacAddr, NamespaceSnapshot, Neighbour, Packet, Port, Protocol, Route,
-    RouteKind, TcpFlags, Transport,
+    RouteKind, Sysctls, TcpFlags, Transport,
 };
 
+use crate::hash::FastMap;
 use crate::{
     Conntrack, Fib, Flow, Forks, KnownFlows, Lookup, Netfilter, NetfilterEnv, Receiver, ReversePath, Tri, receiver,
 };
@@ -20,13 +20,22 @@ pub struct Namespace {
     snapshot: NamespaceSnapshot,
     fib: Fib,
     netfilter: Netfilter,
-    links: HashMap<IfIndex, usize>,
+    links: FastMap<IfIndex, usize>,
+    switches: FastMap<IfIndex, Switches>,
     /// Places of neighbour entries, the first one of each device and address.
-    neighbours: HashMap<(IfIndex, IpAddr), usize>,
+    neighbours: FastMap<(IfIndex, IpAddr), usize>,
     /// Places of forwarding entries by MAC address, in the order of the snapshot.
-    fdb: HashMap<MacAddr, Vec<usize>>,
+    fdb: FastMap<MacAddr, Vec<usize>>,
     /// Flows of the connection table, once a walk asked for them.
     flows: OnceLock<KnownFlows>,
+}
+
+/// What a device may do, by its sysctls.
+#[derive(Debug, Clone, Copy)]
+struct Switches {
+    forwards_v4: Option<bool>,
+    forwards_v6: Option<bool>,
+    ipv6_disabled: bool,
 }
 
 impl Namespace {
@@ -36,16 +45,26 @@ impl Namespace {
         let netfilter = Netfilter::compile(&snapshot.netfilter);
         let links =
             snapshot.links.elements().iter().enumerate().map(|(position, link)| (link.index, position)).collect();
-        let mut neighbours = HashMap::new();
+        let mut neighbours = FastMap::default();
         let entries = snapshot.neighbours.elements().iter().enumerate();
         for (position, entry) in entries.filter(|(_, entry)| !entry.proxy) {
             neighbours.entry((entry.link, entry.address)).or_insert(position);
         }
-        let mut fdb: HashMap<MacAddr, Vec<usize>> = HashMap::new();
+        let mut fdb: FastMap<MacAddr, Vec<usize>> = FastMap::default();
         for (position, entry) in snapshot.fdb.elements().iter().enumerate() {
             fdb.entry(entry.mac).or_default().push(position);
         }
-        Self { snapshot, fib, netfilter, links, neighbours, fdb, flows: OnceLock::new() }
+        let sysctls = snapshot.sysctls.value();
+        let on = |path: &str| sysctls?.number(path).map(|value| value != 0);
+        let device = |family, name: &str, setting: &str| on(&Sysctls::device_path(family, name, setting));
+        let forwards_v6 = device(Family::V6, "all", "forwarding");
+        let switches = |link: &Link| Switches {
+            forwards_v4: device(Family::V4, &link.name, "forwarding"),
+            forwards_v6: device(Family::V6, &link.name, "force_forwarding").filter(|on| *on).or(forwards_v6),
+            ipv6_disabled: device(Family::V6, &link.name, "disable_ipv6") == Some(true),
+        };
+        let switches = snapshot.links.elements().iter().map(|link| (link.index, switches(link))).collect();
+        Self { snapshot, fib, netfilter, links, switches, neighbours, fdb, flows: OnceLock::new() }
     }
 
     /// The state that it was built from.
@@ -123,13 +142,26 @@ impl Namespace {
         }
     }
 
-    /// Whether packets that come in by `device` may be forwarded, and the sysctl that says so. None if it was not
-    /// collected.
+    /// Whether packets that come in by `link` may be forwarded. None: the sysctl was not collected.
     ///
     /// IPv4: `IN_DEV_FORWARD` (`include/linux/inetdevice.h`), the device's own value. IPv6: `conf.all.forwarding`
     /// decides, and since Linux 6.17 the device's own `force_forwarding` (`ip6_forward`, `net/ipv6/ip6_output.c`).
+    pub(crate) fn forwards(&self, family: Family, link: &Link) -> Option<bool> {
+        let switches = self.switches.get(&link.index)?;
+        match family {
+            Family::V4 => switches.forwards_v4,
+            Family::V6 => switches.forwards_v6,
+        }
+    }
+
+    /// Whether `disable_ipv6` is set for a device.
+    pub(crate) fn ipv6_disabled(&self, link: &Link) -> bool {
+        self.switches.get(&link.index).is_some_and(|switches| switches.ipv6_disabled)
+    }
+
+    /// As `forwards`, with the sysctl that says so, for a device by its name.
     pub fn forwarding(&self, family: Family, device: &str) -> Option<(bool, String)> {
-        let of = |device: &str, name: &str| skoop_model::Sysctls::device_path(family, device, name);
+        let of = |device: &str, name: &str| Sysctls::device_path(family, device, name);
         let path = match family {
             Family::V4 => of(device, "forwarding"),
             Family::V6 => {

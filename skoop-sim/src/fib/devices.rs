@@ -1,27 +1,24 @@
 //! Devices of a namespace with the settings that routing reads of them, looked up once and not for every packet.
 
 use std::collections::{HashMap, HashSet};
-use std::hash::BuildHasherDefault;
 use std::net::IpAddr;
 
 use skoop_model::{Address, Family, IfIndex, Link, NamespaceSnapshot, Neighbour, NeighbourState, Sysctls};
 
-use super::table::PrefixHasher;
-
-type ByDevice<T> = HashMap<IfIndex, T, BuildHasherDefault<PrefixHasher>>;
+use crate::hash::FastMap;
 
 /// Devices, by index.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Devices {
     /// In the order of the snapshot.
     order: Vec<IfIndex>,
-    devices: ByDevice<Device>,
+    devices: FastMap<IfIndex, Device>,
     /// Settings of a device that is not in the snapshot: those of `all`.
     unknown: Settings,
     /// Own addresses.
     own: HashSet<IpAddr>,
     /// Of neighbour entries, proxy entries apart, the first one of each device and address.
-    neighbours: HashMap<(IfIndex, IpAddr), NeighbourState>,
+    neighbours: FastMap<(IfIndex, IpAddr), NeighbourState>,
 }
 
 #[derive(Debug, Clone)]
@@ -81,7 +78,7 @@ impl Devices {
         };
         let order = links.iter().map(|link| link.index).collect();
         let devices = links.iter().map(|link| link.index).zip(links.iter().map(device)).collect();
-        let mut neighbours = HashMap::new();
+        let mut neighbours = FastMap::default();
         let entries = namespace.neighbours.elements().iter().filter(|entry| !entry.proxy);
         for Neighbour { link, address, state, .. } in entries {
             neighbours.entry((*link, *address)).or_insert(*state);

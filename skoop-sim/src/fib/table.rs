@@ -1,11 +1,11 @@
 //! One routing table, found in by longest prefix.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 use skoop_model::{Route, TableId};
+
+use crate::hash::FastMap;
 
 /// Routes by prefix length, longest first, and by prefix: a lookup is one probe for each length that occurs.
 #[derive(Debug, Clone, Default)]
@@ -16,13 +16,13 @@ pub(super) struct Table {
 #[derive(Debug, Clone)]
 struct Length {
     bits: u8,
-    routes: HashMap<u128, Vec<Route>, BuildHasherDefault<PrefixHasher>>,
+    routes: FastMap<u128, Vec<Route>>,
 }
 
 impl Table {
     /// All tables of one family.
-    pub fn all<'a>(routes: impl Iterator<Item = &'a Route>) -> HashMap<TableId, Self> {
-        let mut tables: HashMap<TableId, Self> = HashMap::new();
+    pub fn all<'a>(routes: impl Iterator<Item = &'a Route>) -> FastMap<TableId, Self> {
+        let mut tables: FastMap<TableId, Self> = FastMap::default();
         for route in routes {
             tables.entry(route.table).or_default().insert(route.clone());
         }
@@ -52,7 +52,7 @@ impl Table {
         let bits = route.dst.prefix_len();
         let (address, width) = key(route.dst.addr());
         let position = self.lengths.iter().position(|length| length.bits == bits).unwrap_or_else(|| {
-            self.lengths.push(Length { bits, routes: HashMap::default() });
+            self.lengths.push(Length { bits, routes: FastMap::default() });
             self.lengths.len() - 1
         });
         if let Some(length) = self.lengths.get_mut(position) {
@@ -76,43 +76,6 @@ fn key(address: IpAddr) -> (u128, u8) {
 fn masked(key: u128, width: u8, bits: u8) -> u128 {
     let host = width.saturating_sub(bits);
     key.checked_shr(u32::from(host)).unwrap_or(0)
-}
-
-/// Hash of a prefix: multiply and fold, several times quicker than the standard hash, which lookups of a hundred
-/// nanoseconds feel.
-#[derive(Debug, Clone, Default)]
-pub(super) struct PrefixHasher(u64);
-
-const MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
-
-impl PrefixHasher {
-    fn mix(&mut self, value: u64) {
-        let product = u128::from(self.0 ^ value) * u128::from(MULTIPLIER);
-        let [low, high] = [product, product >> 64].map(|half| half & u128::from(u64::MAX));
-        self.0 = u64::try_from(low ^ high).unwrap_or(0);
-    }
-}
-
-impl Hasher for PrefixHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.mix(u64::from(*byte));
-        }
-    }
-
-    fn write_u32(&mut self, value: u32) {
-        self.mix(u64::from(value));
-    }
-
-    fn write_u128(&mut self, value: u128) {
-        let [low, high] = [value, value >> 64].map(|half| half & u128::from(u64::MAX));
-        self.mix(u64::try_from(low).unwrap_or(0));
-        self.mix(u64::try_from(high).unwrap_or(0) ^ MULTIPLIER);
-    }
 }
 
 #[cfg(test)]
