@@ -140,7 +140,7 @@ impl<'a> Walker<'a, '_> {
                 return Ok(());
             }
         };
-        let forwards = || namespace.forwarding(family, &bridge.name).is_none_or(|(on, _)| on);
+        let forwards = || namespace.forwards(family, bridge) != Some(false);
         let same_bridge = found.nexthop.and_then(|hop| hop.link) == Some(bridge.index) && !found.is_local();
         if !same_bridge || (family == Family::V4 && !forwards()) {
             skb.dst_mac = own;

@@ -267,8 +267,8 @@ impl Walker<'_, '_> {
     }
 
     fn ipv6_enabled(&mut self, link: &Link, skb: &Skb) -> Result<(), Ending> {
-        let sysctl = Sysctls::device_path(Family::V6, &link.name, "disable_ipv6");
-        if self.namespace.sysctl(&sysctl).is_some_and(|value| value != 0) {
+        if self.namespace.ipv6_disabled(link) {
+            let sysctl = Sysctls::device_path(Family::V6, &link.name, "disable_ipv6");
             let evidence = Evidence::new("sysctl", format!("{} = 1", super::blocker::dotted(&sysctl)));
             let stop = Stop::Ipv6Disabled { sysctl };
             return Err(self.stop(Stage::Ingress, Some(link.index), &skb.packet, stop, evidence));
@@ -278,6 +278,9 @@ impl Walker<'_, '_> {
 
     /// Whether the namespace forwards what comes in by `link`.
     fn forwarding(&mut self, link: &Link, skb: &Skb) -> Result<(), Ending> {
+        if self.namespace.forwards(skb.packet.family(), link) == Some(true) {
+            return Ok(());
+        }
         match self.namespace.forwarding(skb.packet.family(), &link.name) {
             Some((true, _)) => Ok(()),
             Some((false, sysctl)) => {
