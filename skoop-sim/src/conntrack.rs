@@ -128,8 +128,6 @@ impl Conntrack {
 pub(crate) enum Doubt {
     /// The rules of a family were not seen; its place in `Family::ALL`.
     Rules(usize),
-    /// A native base chain, by its place.
-    Native(usize),
     /// Which of several base chains at one hook and priority runs first, by the place of the question.
     Order(u32),
 }

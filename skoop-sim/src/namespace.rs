@@ -198,6 +198,25 @@ impl NetfilterEnv for Namespace {
         Self::sysctl(self, path)
     }
 
+    fn fib_device(&self, flow: &Flow, device: Option<IfIndex>) -> Option<Option<&Link>> {
+        // IPv6 asks by the device, IPv4 asks and then looks whether a next hop uses it (`fib_info_nh_uses_dev`).
+        let v6 = flow.family() == Family::V6;
+        let link_local = matches!(flow.dst, IpAddr::V6(dst) if dst.is_unicast_link_local());
+        let oif = if v6 || link_local { device } else { None };
+        let found = match self.fib.lookup(&Flow { oif, ..flow.clone() }, &mut Forks::first()) {
+            Lookup::Unknown(_) => return None,
+            Lookup::Refused { .. } | Lookup::NoRoute { .. } => return Some(None),
+            Lookup::Found(found) if found.kind() != RouteKind::Unicast => return Some(None),
+            Lookup::Found(found) => found,
+        };
+        let uses = |device: IfIndex| found.route.nexthops.iter().any(|hop| hop.link == Some(device));
+        let leaves_by = match device {
+            Some(device) => Some(device).filter(|device| uses(*device)),
+            None => found.device(),
+        };
+        Some(leaves_by.and_then(|device| self.link(device)))
+    }
+
     fn reverse_path(&self, packet: &Packet, device: &Link, options: ReversePath) -> Tri {
         self.fib.netfilter_reverse_path(packet, device, options)
     }

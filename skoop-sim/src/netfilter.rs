@@ -18,13 +18,13 @@ mod args;
 mod common;
 mod compile;
 mod extensions;
+mod harmless;
 mod hooks;
 mod image;
 mod index;
 mod ipset;
 mod jhash;
 mod matches;
-mod native;
 mod nft;
 mod order;
 mod parse;
@@ -32,6 +32,7 @@ mod result;
 mod run;
 mod table;
 mod targets;
+mod test;
 #[cfg(test)]
 pub(crate) mod testkit;
 mod traverse;
@@ -50,7 +51,7 @@ pub(crate) use run::RuleDoubt;
 pub(crate) use table::RuleId;
 pub(crate) use traverse::Frame;
 
-use crate::{Conntrack, Forks, PacketState, Receiver, Tri};
+use crate::{Conntrack, Flow, Forks, PacketState, Receiver, Tri};
 use common::PacketKey;
 use compile::Compiled;
 use run::{Layer, Run};
@@ -180,6 +181,12 @@ pub trait NetfilterEnv {
 
     /// The source address that MASQUERADE takes for a packet that leaves by `out`. None: there is none, the packet is dropped.
     fn masquerade_address(&self, out: IfIndex, packet: &Packet) -> Option<IpAddr>;
+
+    /// The device of the route for `flow`, as nftables' `fib` asks for it: only a unicast route counts, and with `device` only one by it
+    /// (`nft_fib4_eval`, `net/ipv4/netfilter/nft_fib_ipv4.c`). None: not known; none inside: there is none.
+    fn fib_device(&self, _flow: &Flow, _device: Option<IfIndex>) -> Option<Option<&Link>> {
+        None
+    }
 
     /// Number of a sysctl, by its path below `/proc/sys`. None: not known.
     fn sysctl(&self, path: &str) -> Option<i64>;

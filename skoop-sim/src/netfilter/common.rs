@@ -4,7 +4,7 @@
 use crate::mutation::{Mutation, is};
 use std::net::IpAddr;
 
-use skoop_model::{Packet, PortRange};
+use skoop_model::{Family, Packet, PortRange};
 
 /// What rules compare most, taken from the packet once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,12 +14,19 @@ pub(crate) struct PacketKey {
     pub protocol: u8,
     /// Destination port, where there is one.
     pub dport: Option<u16>,
+    pub family: Family,
 }
 
 impl PacketKey {
     pub(crate) fn of(packet: &Packet) -> Self {
         let dport = packet.dport().map(|port| port.0);
-        Self { src: bits(packet.src), dst: bits(packet.dst), protocol: packet.protocol.0, dport }
+        Self {
+            src: bits(packet.src),
+            dst: bits(packet.dst),
+            protocol: packet.protocol.0,
+            dport,
+            family: packet.family(),
+        }
     }
 }
 
@@ -44,10 +51,10 @@ impl Net {
     }
 
     /// `ADDRESS`, `ADDRESS/LENGTH` or `ADDRESS/MASK`.
-    pub(crate) fn parse(text: &str, family: skoop_model::Family) -> Option<Self> {
+    pub(crate) fn parse(text: &str, family: Family) -> Option<Self> {
         let (address, mask) = text.split_once('/').map_or((text, None), |(address, mask)| (address, Some(mask)));
         let address: IpAddr = address.parse().ok()?;
-        if skoop_model::Family::of(address) != family {
+        if Family::of(address) != family {
             return None;
         }
         let width = u32::from(family.bits());
@@ -61,14 +68,14 @@ impl Net {
                     (u128::MAX << (width - length)) & all
                 }
             }
-            Some((_, Ok(mask))) if skoop_model::Family::of(mask) == family => bits(mask),
+            Some((_, Ok(mask))) if Family::of(mask) == family => bits(mask),
             Some(_) => return None,
         };
         Some(Self { address: bits(address) & mask, mask })
     }
 
     /// The address, if the prefix holds only one.
-    pub(crate) fn only(&self, family: skoop_model::Family) -> Option<u128> {
+    pub(crate) fn only(&self, family: Family) -> Option<u128> {
         (self.mask == u128::MAX >> (128 - u32::from(family.bits()))).then_some(self.address)
     }
 }
@@ -98,12 +105,15 @@ pub(crate) struct Common {
     pub out_device: u32,
     /// `-m tcp --dport`, `-m udp --dport`.
     pub dports: Option<PortRange>,
+    /// Family of the packet, for rules of tables for both.
+    pub family: Option<Family>,
 }
 
 impl Common {
     /// Everything but the devices (`ip_packet_match`, `net/ipv4/netfilter/ip_tables.c`; `ip6_packet_match`).
     pub(crate) fn matches(&self, key: &PacketKey) -> bool {
-        self.dst.contains(key.dst) != self.inverted.dst
+        self.family.is_none_or(|family| family == key.family)
+            && self.dst.contains(key.dst) != self.inverted.dst
             && (self.protocol == 0 || (self.protocol == key.protocol) != self.inverted.protocol)
             && self.src.contains(key.src) != (self.inverted.src && !is(Mutation::NegationIgnored))
             && !self.fragment
@@ -125,6 +135,16 @@ impl DevicePattern {
             Some(start) => Self { name: start.into(), prefix: true },
             None => Self { name: text.into(), prefix: false },
         }
+    }
+
+    /// Exactly this name.
+    pub(crate) fn named(name: &str) -> Self {
+        Self { name: name.into(), prefix: false }
+    }
+
+    /// Any name that begins so.
+    pub(crate) fn starting_with(start: &str) -> Self {
+        Self { name: start.into(), prefix: true }
     }
 
     /// Whether the device has the name. A missing device has the empty one (`ifname_compare_aligned` with `nulldevname`).

@@ -11,13 +11,14 @@ use skoop_model::{Backend, Family, NetfilterDumps, Unseen};
 use super::Hook;
 use super::common::DevicePattern;
 use super::ipset::Sets;
-use super::matches::{Known, Match};
-use super::native::{self, NativeChain};
+use super::matches::Known;
+use super::nft::{self, ast};
 use super::order::Order;
 use super::parse::{Line, LineKind, lines};
 use super::result::{RuleRef, RuleSource};
 use super::table::{Base, BaseHook, BaseKind, Chain, Rule, RuleId, Span, Table, TableKind};
 use super::targets::Target;
+use super::test::Test;
 use super::words::Word;
 
 /// All rules of a namespace.
@@ -25,8 +26,6 @@ use super::words::Word;
 pub(crate) struct Compiled {
     pub tables: Vec<Table>,
     pub order: Order,
-    /// Native base chains that may change a packet's fate.
-    pub natives: Vec<NativeChain>,
     pub sets: Sets,
     /// What single matches ask of the dumps.
     pub known: Known,
@@ -63,23 +62,36 @@ impl Compiled {
                 compiled.note(notes, &[family]);
             }
         }
-        let owned = |family: Family, name: &str| {
-            let is = |table: &Table| {
-                table.source == RuleSource::Iptables(Backend::Nft)
-                    && table.family.only() == Some(family)
-                    && *table.name == *name
-            };
-            compiled.tables.iter().any(is) && !incompatible.iter().any(|(of, table)| *of == family && *table == name)
-        };
-        let native = native::read(&dumps.nft_json, owned);
-        compiled.natives = native.chains;
-        compiled.note(Notes { unseen: native.unseen, ..Notes::default() }, &Family::ALL);
+        compiled.natives(dumps, &incompatible);
         compiled.sets = Sets::read(&dumps.ipset, &mut compiled.problems);
         compiled.known = Known::read(dumps);
         let owners = dumps.hooks.get().map(Vec::as_slice).unwrap_or_default();
         let nat = Family::ALL.map(|family| compiled.has_nat(family));
         compiled.order = Order::of(&compiled.tables, owners, nat);
         compiled
+    }
+
+    /// Tables of nftables. One that `iptables-nft` wrote is taken from its own dump, which tells the options of its matches; one that it
+    /// did not write, or not alone, from the dump of nftables: the other one would be silent about what it cannot say.
+    fn natives(&mut self, dumps: &NetfilterDumps, incompatible: &[(Family, String)]) {
+        let is_nft = |table: &Table| table.source == RuleSource::Iptables(Backend::Nft);
+        let owned = |table: &ast::Table| {
+            let is = |known: &Table| is_nft(known) && known.family == table.family && known.name == table.name;
+            let family = table.family.only();
+            let left_out = incompatible.iter().any(|(of, name)| Some(*of) == family && **name == *table.name);
+            self.tables.iter().any(is) && !left_out && nft::looks_like_iptables(table)
+        };
+        let native = nft::read(dumps, owned);
+        self.tables.retain(|table| {
+            let taken = |native: &Table| native.family == table.family && native.name == table.name;
+            !is_nft(table) || !native.tables.iter().any(taken)
+        });
+        self.tables.extend(native.tables);
+        self.problems.extend(native.problems);
+        for (family, unseen) in native.unseen {
+            let families = family.map_or_else(|| Family::ALL.to_vec(), |family| vec![family]);
+            self.note(Notes { unseen: vec![unseen], ..Notes::default() }, &families);
+        }
     }
 
     fn note(&mut self, notes: Notes, families: &[Family]) {
@@ -217,7 +229,7 @@ pub(super) struct Builder<'t> {
     bases: Vec<Base>,
     /// Rules with their chains.
     rules: Vec<(u32, Rule)>,
-    matches: Vec<Match>,
+    tests: Vec<Test>,
     targets: Vec<Target>,
     devices: Vec<DevicePattern>,
     device_places: HashMap<&'t str, u32>,
@@ -235,7 +247,7 @@ impl<'t> Builder<'t> {
             names: HashMap::new(),
             bases: Vec::new(),
             rules: Vec::new(),
-            matches: Vec::new(),
+            tests: Vec::new(),
             targets: Vec::new(),
             devices: vec![DevicePattern::parse("+")],
             device_places: HashMap::new(),
@@ -271,6 +283,7 @@ impl<'t> Builder<'t> {
                 rules: (0, 0),
                 drops: false,
                 harmless: false,
+                only_accepts: false,
                 decides_only: false,
                 reads_changes: false,
                 index: None,

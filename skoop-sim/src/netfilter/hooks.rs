@@ -3,9 +3,8 @@
 use skoop_model::{Family, Unseen};
 
 use super::compile::unseen_ref;
-use super::native::NativeChain;
 use super::order::{Group, Stage};
-use super::result::{NfVerdict, RuleRef, RuleSource};
+use super::result::NfVerdict;
 use super::run::{Layer, Run};
 use super::targets::NatTurn;
 use super::{DeviceHook, Hook};
@@ -34,12 +33,9 @@ impl Run<'_> {
                 devices.find(is_here).map(|(.., groups)| groups)
             }
         };
-        let mut asked = 0;
         for group in groups.into_iter().flatten() {
-            asked = self.natives(family, asked, i64::from(group.priority));
             self.group(group, family);
         }
-        self.natives(family, asked, i64::MAX);
     }
 
     fn group(&mut self, group: &Group, family: Family) {
@@ -107,48 +103,6 @@ impl Run<'_> {
                     self.traverse(*table, *chain);
                 }
             }
-        }
-    }
-
-    /// Native base chains from `asked` on with a priority below `priority`. Returns how many are done.
-    fn natives(&mut self, family: Family, asked: usize, priority: i64) -> usize {
-        let rules = self.rules;
-        let due = rules.natives.iter().enumerate().skip(asked).take_while(|(_, chain)| chain.order() < priority);
-        let mut done = asked;
-        for (place, chain) in due {
-            done = place + 1;
-            if chain.concerns(self.at, family) {
-                self.native(place, chain, family);
-            }
-        }
-        done
-    }
-
-    fn native(&mut self, place: usize, chain: &NativeChain, family: Family) {
-        if self.conntrack.answered(Doubt::Native(place)).is_some() {
-            return;
-        }
-        let what = format!(
-            "whether nftables chain `{chain}` (hook {}, priority {}) lets the packet pass unchanged{}",
-            chain.hook,
-            chain.priority,
-            self.conntrack.on_place()
-        );
-        let why = format!("native nftables rules are not evaluated, and {}", chain.harm);
-        let passes = self.forks.unknown(Unseen { what, why, matters: true });
-        self.conntrack.remember(Doubt::Native(place), passes);
-        if !passes {
-            let by = RuleRef {
-                source: RuleSource::Nftables,
-                family,
-                table: format!("{} {}", chain.family, chain.table),
-                chain: chain.chain.clone(),
-                line: 0,
-                handle: None,
-                text: format!("chain {} {{ type … hook {} priority {}; … }}", chain.chain, chain.hook, chain.priority),
-                comment: None,
-            };
-            self.block(NfVerdict::Drop, by, None);
         }
     }
 

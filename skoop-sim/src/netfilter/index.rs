@@ -129,6 +129,7 @@ impl Cursor {
 }
 
 fn demand(common: &Common, family: Family) -> Option<Demand> {
+    let family = common.family.unwrap_or(family);
     let inverted = common.inverted;
     let protocol = (common.protocol != 0 && !inverted.protocol).then_some(common.protocol);
     let dport = common.dports.filter(|range| range.first == range.last).map(|range| range.first.0);

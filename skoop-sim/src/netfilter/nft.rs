@@ -1,19 +1,26 @@
-//! Native nftables: readers of `nft list ruleset`, as JSON and as text.
+//! Native nftables: readers of `nft list ruleset`, as JSON and as text, and what their rules become.
 
-#[allow(dead_code, reason = "read by the compiler of rules once the readers fill it")]
+mod action;
 pub(crate) mod ast;
-#[allow(dead_code, reason = "read by the compiler of rules once the readers fill it")]
 mod builder;
-#[allow(dead_code, reason = "read by the compiler of rules once the readers fill it")]
+mod compile;
+mod compiler;
 mod datatype;
-#[allow(dead_code, reason = "read by the compiler of rules once the readers fill it")]
+mod fields;
 pub(crate) mod json;
-#[allow(dead_code, reason = "read by the compiler of rules once the readers fill it")]
-pub(crate) mod merge;
-#[allow(dead_code, reason = "read by the compiler of rules once the readers fill it")]
+mod merge;
 mod normal;
-#[allow(dead_code, reason = "read by the compiler of rules once the readers fill it")]
+mod print;
+mod set;
+mod source;
+mod step;
+mod test;
 pub(crate) mod text;
+
+pub(crate) use compile::{looks_like_iptables, read};
+pub(crate) use set::SetData;
+pub(crate) use step::Step;
+pub(crate) use test::{Compare, Lookup, Quota};
 
 #[cfg(test)]
 mod tests;

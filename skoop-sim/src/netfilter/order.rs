@@ -191,7 +191,9 @@ fn chains(tables: &[Table], concerns: impl Fn(&Table, &Base) -> bool) -> Vec<(i3
     let mut found = Vec::new();
     for (place, table) in (0_u32..).zip(tables) {
         for base in table.bases.iter().filter(|base| concerns(table, base)) {
-            let Some(chain) = table.chain(base.chain).filter(|chain| chain.drops || !chain.harmless) else { continue };
+            let Some(chain) = table.chain(base.chain).filter(|chain| chain.drops || !chain.only_accepts) else {
+                continue;
+            };
             let stage = Stage::Chain { table: place, chain: base.chain, route: base.kind == BaseKind::Route };
             let changes = !chain.decides_only;
             found.push((base.priority, Placed { stage, changes, heeds: changes || chain.reads_changes }));

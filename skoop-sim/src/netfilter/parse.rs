@@ -75,10 +75,13 @@ fn kind_of(line: &str) -> Option<LineKind<'_>> {
     })
 }
 
-/// Comments say nothing, but for the one by which `iptables-nft-save` leaves a table out (`xtables_save_main`).
+/// Comments say nothing, but for those by which `iptables-nft-save` tells that it leaves out a table or base chains of it
+/// (`xtables_save_main`, `nft_is_table_compatible`).
 fn incompatible(comment: &str) -> Option<LineKind<'_>> {
     let (table, rest) = comment.trim_ascii_start().strip_prefix("Table `")?.split_once('\'')?;
-    rest.trim_ascii_start().starts_with("is incompatible").then_some(LineKind::Incompatible(table))
+    let rest = rest.trim_ascii_start();
+    let leaves_out = rest.starts_with("is incompatible") || rest.starts_with("contains incompatible");
+    leaves_out.then_some(LineKind::Incompatible(table))
 }
 
 #[cfg(test)]

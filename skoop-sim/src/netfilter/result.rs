@@ -22,6 +22,8 @@ pub struct HookResult {
     pub tproxy: Option<SocketAddr>,
     /// The packet as the first blocker met it, and its flow: what an answer is about.
     pub(crate) stopped: Option<Box<(Packet, Tracking)>>,
+    /// Device hooks only: a rule sent the frame out by this device instead (`fwd`).
+    pub redirect: Option<String>,
 }
 
 /// A rule or policy that stops the packet.

@@ -39,6 +39,10 @@ pub(crate) enum Layer<'r> {
 pub(crate) enum RuleDoubt {
     /// Whether it matches.
     Match,
+    /// Whether the tests behind this many of its statements hold.
+    Tests(u8),
+    /// Whether the packet is within a limit, after this many of its statements.
+    Limit(u8),
     /// Whether its target lets the packet pass.
     Target,
 }
@@ -86,6 +90,8 @@ impl Run<'_> {
         }
         let question = match doubt {
             RuleDoubt::Match => "matches",
+            RuleDoubt::Tests(_) => "matches to its end",
+            RuleDoubt::Limit(_) => "is within its limit",
             RuleDoubt::Target => "lets the packet pass",
         };
         let what = format!("whether `{}` {question}{}", self.rule_ref(rule), self.conntrack.on_place());

@@ -7,10 +7,11 @@ use skoop_model::Family;
 
 use super::common::{Common, DevicePattern};
 use super::index::Index;
-use super::matches::Match;
 use super::nft::ast::TableFamily;
+use super::nft::{SetData, Step};
 use super::result::{RuleRef, RuleSource};
 use super::targets::Target;
+use super::test::Test;
 use super::words::Words;
 use super::{DeviceHook, Hook};
 
@@ -86,7 +87,10 @@ pub(crate) struct Table {
     pub bases: Vec<Base>,
     /// Rules, those of a chain side by side.
     pub rules: Vec<Rule>,
-    pub matches: Vec<Match>,
+    pub tests: Vec<Test>,
+    pub programs: Vec<Box<[Step]>>,
+    /// Sets and maps of nftables.
+    pub sets: Vec<SetData>,
     pub targets: Vec<Target>,
     /// Device patterns; the first one is "any".
     pub devices: Vec<DevicePattern>,
@@ -130,6 +134,8 @@ pub(crate) struct Chain {
     pub drops: bool,
     /// Whatever its rules do, no packet fares differently.
     pub harmless: bool,
+    /// Its rules only let pass: a base chain without policy DROP that holds no others makes no difference.
+    pub only_accepts: bool,
     /// Its rules only let pass or stop.
     pub decides_only: bool,
     /// Its rules look at things that rules can change.
@@ -151,9 +157,9 @@ pub(crate) struct Span {
 pub(crate) struct Rule {
     pub common: Common,
     pub verdict: Verdict,
-    pub first_match: u32,
-    pub matches: u16,
-    /// A match depends on chance.
+    pub first_test: u32,
+    pub tests: u16,
+    /// A test depends on chance.
     pub chance: bool,
     /// No packet fares differently whether it matches or not.
     pub harmless: bool,
@@ -176,6 +182,8 @@ pub(crate) enum Verdict {
     Goto(u32),
     /// Extension, by its place in the table.
     Target(u32),
+    /// Statements of nftables one after the other, by their place in the table.
+    Program(u32),
 }
 
 impl Table {
@@ -211,6 +219,20 @@ impl Table {
             handle: None,
             text: self.line(span).to_owned(),
             comment: None,
+        }
+    }
+
+    /// A verdict as nftables writes it.
+    pub(crate) fn verdict_name(&self, verdict: Verdict) -> String {
+        let chain = |chain: u32| self.chain(chain).map(|chain| chain.name.to_string()).unwrap_or_default();
+        match verdict {
+            Verdict::Accept => "accept".to_owned(),
+            Verdict::Drop => "drop".to_owned(),
+            Verdict::Continue => "continue".to_owned(),
+            Verdict::Return => "return".to_owned(),
+            Verdict::Jump(to) => format!("jump {}", chain(to)),
+            Verdict::Goto(to) => format!("goto {}", chain(to)),
+            Verdict::Target(_) | Verdict::Program(_) => "something unknown".to_owned(),
         }
     }
 
@@ -260,10 +282,22 @@ impl Table {
         self.chains.get(usize::try_from(chain).ok()?)
     }
 
-    /// Matches of a rule beyond the common ones.
-    pub(crate) fn matches_of(&self, rule: &Rule) -> &[Match] {
-        let first = usize::try_from(rule.first_match).unwrap_or(usize::MAX);
-        self.matches.get(first..first.saturating_add(usize::from(rule.matches))).unwrap_or_default()
+    /// Tests of a rule beyond the common ones.
+    pub(crate) fn tests_of(&self, rule: &Rule) -> &[Test] {
+        self.tests_from(rule.first_test, rule.tests)
+    }
+
+    pub(crate) fn tests_from(&self, first: u32, count: u16) -> &[Test] {
+        let first = usize::try_from(first).unwrap_or(usize::MAX);
+        self.tests.get(first..first.saturating_add(usize::from(count))).unwrap_or_default()
+    }
+
+    pub(crate) fn program(&self, program: u32) -> &[Step] {
+        usize::try_from(program).ok().and_then(|program| self.programs.get(program)).map_or(&[], |steps| &**steps)
+    }
+
+    pub(crate) fn set(&self, set: u32) -> Option<&SetData> {
+        self.sets.get(usize::try_from(set).ok()?)
     }
 
     pub(crate) fn target(&self, target: u32) -> Option<&Target> {

@@ -42,6 +42,8 @@ pub(crate) trait Applied: Sized {
 pub(crate) enum Effect {
     /// With the next rule (`XT_CONTINUE`).
     Continue,
+    /// With the next rule, whatever else this one holds (`NFT_BREAK`).
+    Break,
     /// Out of the base chain.
     Accept,
     /// Nowhere, for this reason.

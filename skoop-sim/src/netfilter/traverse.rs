@@ -1,10 +1,12 @@
-//! Traversal of one table at one hook (`ipt_do_table`, `net/ipv4/netfilter/ip_tables.c`; `nft_do_chain` for iptables-nft).
+//! Traversal of a base chain (`ipt_do_table`, `net/ipv4/netfilter/ip_tables.c`; `nft_do_chain`, `net/netfilter/nf_tables_core.c`).
 
 use super::index::Cursor;
+use super::nft::Step;
 use super::result::NfVerdict;
 use super::run::{RuleDoubt, Run};
 use super::table::{Chain, Rule, RuleId, Table, Verdict};
 use super::targets::Effect;
+use super::test::Test;
 use crate::Tri;
 use crate::mutation::{Mutation, is};
 
@@ -15,10 +17,15 @@ pub(crate) struct Frame {
     cursor: Cursor,
 }
 
-/// Whether traversal of the base chain goes on.
+/// How traversal of the base chain goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Flow {
+    /// With the next rule.
     Next,
+    /// Behind the jump to this chain.
+    Return,
+    Jump(u32),
+    Goto(u32),
     End,
 }
 
@@ -55,29 +62,24 @@ impl Run<'_> {
             if !self.rule_matches(table, rule, id) {
                 continue;
             }
-            match rule.verdict {
-                Verdict::Continue => {}
-                Verdict::Return if is(Mutation::ReturnAccepts) => return true,
-                Verdict::Return => {
+            let flow = match rule.verdict {
+                Verdict::Program(program) => self.execute(table, table.program(program), id),
+                verdict => self.follow(table, verdict, id),
+            };
+            match flow {
+                Flow::Next => {}
+                Flow::Return if is(Mutation::ReturnAccepts) => return true,
+                Flow::Return => {
                     frames.pop();
                 }
-                Verdict::Jump(target) if !is(Mutation::JumpForgets) => {
-                    frames.extend(table.chain(target).map(|chain| self.enter(target, chain)))
+                Flow::Jump(target) if !is(Mutation::JumpForgets) => {
+                    frames.extend(table.chain(target).map(|chain| self.enter(target, chain)));
                 }
-                Verdict::Jump(target) | Verdict::Goto(target) => {
+                Flow::Jump(target) | Flow::Goto(target) => {
                     frames.pop();
                     frames.extend(table.chain(target).map(|chain| self.enter(target, chain)));
                 }
-                Verdict::Accept => return true,
-                Verdict::Drop => {
-                    self.block(NfVerdict::Drop, self.rule_ref(id), None);
-                    return true;
-                }
-                Verdict::Target(target) => {
-                    if self.apply(table, target, id) == Flow::End {
-                        return true;
-                    }
-                }
+                Flow::End => return true,
             }
         }
         false
@@ -91,10 +93,61 @@ impl Run<'_> {
         Frame { chain: id, cursor }
     }
 
-    fn apply(&mut self, table: &Table, target: u32, id: RuleId) -> Flow {
-        let Some(target) = table.target(target) else { return Flow::Next };
-        match target.apply(self, id) {
-            Effect::Continue => return Flow::Next,
+    fn follow(&mut self, table: &Table, verdict: Verdict, id: RuleId) -> Flow {
+        match verdict {
+            Verdict::Continue | Verdict::Program(_) => Flow::Next,
+            Verdict::Return => Flow::Return,
+            Verdict::Jump(target) => Flow::Jump(target),
+            Verdict::Goto(target) => Flow::Goto(target),
+            Verdict::Accept => Flow::End,
+            Verdict::Drop => {
+                self.block(NfVerdict::Drop, self.rule_ref(id), None);
+                Flow::End
+            }
+            Verdict::Target(target) => {
+                let Some(target) = table.target(target) else { return Flow::Next };
+                let effect = target.apply(self, id);
+                self.effect(effect, id, target.ends_chain()).unwrap_or(Flow::Next)
+            }
+        }
+    }
+
+    /// The statements of a rule that matched so far.
+    fn execute(&mut self, table: &Table, steps: &[Step], id: RuleId) -> Flow {
+        for (number, step) in (0_u8..=u8::MAX).zip(steps) {
+            match step {
+                Step::Tests(first, count) => {
+                    let tests = table.tests_from(*first, *count);
+                    if !self.tests_hold(table, tests, id, RuleDoubt::Tests(number))
+                        || !self.draw(table, tests, || table.rule(id.rule))
+                    {
+                        return Flow::Next;
+                    }
+                }
+                Step::Act(action) => match action.apply(self, table, id) {
+                    Effect::Break => return Flow::Next,
+                    effect => {
+                        if let Some(flow) = self.effect(effect, id, action.ends_chain()) {
+                            return flow;
+                        }
+                    }
+                },
+                Step::Map(map) => match map.find(self, table, id) {
+                    None => return Flow::Next,
+                    Some(Verdict::Continue) => {}
+                    Some(verdict) => return self.follow(table, verdict, id),
+                },
+                Step::Verdict(verdict) => return self.follow(table, *verdict, id),
+            }
+        }
+        Flow::Next
+    }
+
+    /// What comes of a target or statement; none if the rule goes on.
+    fn effect(&mut self, effect: Effect, id: RuleId, ends_chain: bool) -> Option<Flow> {
+        match effect {
+            Effect::Continue => return None,
+            Effect::Break => return Some(Flow::Next),
             Effect::Accept => {}
             Effect::Drop(because) => self.block(NfVerdict::Drop, self.rule_ref(id), Some(because)),
             Effect::Reject(_) if is(Mutation::RejectSilent) => self.block(NfVerdict::Drop, self.rule_ref(id), None),
@@ -102,12 +155,12 @@ impl Run<'_> {
             Effect::Opaque(reason) => {
                 if !self.ask(id, RuleDoubt::Target, reason.into()) {
                     self.block(NfVerdict::Drop, self.rule_ref(id), None);
-                } else if !target.ends_chain() {
-                    return Flow::Next;
+                } else if !ends_chain {
+                    return None;
                 }
             }
         }
-        Flow::End
+        Some(Flow::End)
     }
 
     /// Whether a rule matches. Rules that change nothing are passed over; chance is drawn only once all else matches.
@@ -125,33 +178,49 @@ impl Run<'_> {
                 return false;
             }
         }
-        if rule.matches == 0 {
+        if rule.tests == 0 {
             return true;
         }
-        let matches = table.matches_of(rule);
+        let tests = table.tests_of(rule);
+        self.tests_hold(table, tests, id, RuleDoubt::Match) && (!rule.chance || self.draw(table, tests, || Some(rule)))
+    }
+
+    fn tests_hold(&mut self, table: &Table, tests: &[Test], id: RuleId, doubt: RuleDoubt) -> bool {
         let mut all = Tri::Yes;
-        for matcher in matches {
-            all = all.and(matcher.eval(self));
+        for test in tests {
+            all = all.and(test.eval(self, &table.sets));
             if all == Tri::No {
                 return false;
             }
         }
         if all == Tri::Maybe {
-            let doubtful = matches.iter().find(|matcher| matcher.eval(self) == Tri::Maybe);
-            if !self.ask(id, RuleDoubt::Match, doubtful.map(super::matches::Match::doubt).unwrap_or_default()) {
+            let doubtful = tests.iter().find(|test| test.eval(self, &table.sets) == Tri::Maybe);
+            if !self.ask(id, doubt, doubtful.map(|test| test.doubt(&table.sets)).unwrap_or_default()) {
                 return false;
             }
         }
-        !rule.chance || self.draw(table, rule)
+        // What is beyond a limit is not the main way.
+        if tests.iter().any(|test| matches!(test, Test::Limit(true))) {
+            let number = if let RuleDoubt::Tests(number) = doubt { number } else { u8::MAX };
+            return !self.ask(id, RuleDoubt::Limit(number), "it depends on how much came before".to_owned());
+        }
+        true
     }
 
-    fn draw(&mut self, table: &Table, rule: &Rule) -> bool {
-        let probability: f64 = table.matches_of(rule).iter().filter_map(super::matches::Match::chance).product();
+    fn draw<'t>(&mut self, table: &Table, tests: &[Test], rule: impl FnOnce() -> Option<&'t Rule>) -> bool {
+        let mut probability = 1.0;
+        let mut hashed = false;
+        for (chance, by_hash) in tests.iter().filter_map(Test::chance) {
+            probability *= chance;
+            hashed |= by_hash;
+        }
         if probability >= 1.0 || probability <= 0.0 {
             return probability >= 1.0;
         }
-        let name = table.label(rule);
+        let name = rule().map(|rule| table.label(rule)).unwrap_or_default();
         let label = |option| if option == 0 { name.into_owned() } else { format!("not {name}") };
-        self.forks.random(&[probability, 1.0 - probability], label) == 0
+        let options = [probability, 1.0 - probability];
+        let taken = if hashed { self.forks.hash(&options, label) } else { self.forks.random(&options, label) };
+        taken == 0
     }
 }

@@ -58,8 +58,9 @@ pub(crate) struct Seen {
 }
 
 impl Lab {
-    pub(crate) fn build() -> Self {
-        let names = ["c", "r", "s"].map(|role| format!("skt-d-{}-{role}", std::process::id()));
+    /// Builds them; `tag` tells the namespaces of one test from those of another.
+    pub(crate) fn build(tag: &str) -> Self {
+        let names = ["c", "r", "s"].map(|role| format!("skt-{tag}-{}-{role}", std::process::id()));
         for name in &names {
             run("ip", &["netns", "add", name], None, "");
         }
@@ -98,6 +99,16 @@ impl Lab {
         }
         run("iptables-legacy-restore", &[], Some(router), &format!("{empty}{legacy}"));
         run("iptables-nft-restore", &[], Some(router), &format!("{empty}{nft}"));
+        run("conntrack", &["-F"], Some(router), "");
+    }
+
+    /// Replaces all rules of the router by a ruleset of nftables.
+    pub(crate) fn load_native(&self, ruleset: &str) {
+        let router = &self.names[1];
+        // Rules are separated by semicolons, which may not follow a closing brace.
+        // A block may end only where a line does.
+        let lines = ruleset.replace("; }", ";\n}\n");
+        run("nft", &["-f", "-"], Some(router), &format!("flush ruleset\n{lines}\n"));
         run("conntrack", &["-F"], Some(router), "");
     }
 

@@ -5,6 +5,7 @@
 
 mod generate;
 mod lab;
+mod native;
 mod wire;
 
 use std::net::IpAddr;
@@ -61,7 +62,7 @@ struct Sent {
 #[test]
 #[ignore = "needs root: run by make test"]
 fn packets_fare_as_in_the_kernel() {
-    let mut lab = Lab::build();
+    let mut lab = Lab::build("d");
     let sets = std::env::var("SKOOP_SEEDS").map_or(RULE_SETS, |text| text.parse().expect("a number"));
     let (mut wrong, mut counts) = (Vec::new(), [0; 3]);
     for seed in 0..sets {
@@ -174,7 +175,11 @@ fn simulate(
     let node = NodeName::from("node");
     let site = Site { node: &node, label: "host", namespace };
     let link = namespace.snapshot().link_named(if forward { "c0" } else { "s0" }).expect("a device");
-    let frame = Frame { src_mac: MacAddr([2, 0, 0, 0, 0, 8]), dst_mac: link.mac.expect("a MAC address"), packet };
+    let frame = Frame {
+        src_mac: MacAddr([2, 0, 0, 0, 0, if forward { 2 } else { 4 }]),
+        dst_mac: link.mac.expect("a MAC address"),
+        packet,
+    };
     let outcome = walk(site, Entry::Frame { device: link.index, frame }, conntrack, &Everybody, forks, false);
     if let Some(first) = outcome.blockers.first() {
         let same_hook = outcome.blockers.iter().take_while(|blocker| blocker.place == first.place);

@@ -11,6 +11,7 @@ use crate::netfilter::matches::{Match, tcp_dports_only, udp_dports_only};
 use crate::netfilter::parse::Line;
 use crate::netfilter::table::{Rule, Verdict};
 use crate::netfilter::targets::Target;
+use crate::netfilter::test::Test;
 use crate::netfilter::words::{Word, Words};
 
 /// Options whose next word is their value, whatever it looks like.
@@ -69,8 +70,8 @@ impl<'t> Builder<'t> {
         let rule = Rule {
             common,
             verdict,
-            first_match: place(self.matches.len()),
-            matches: u16::try_from(matches.len()).ok()?,
+            first_test: place(self.tests.len()),
+            tests: u16::try_from(matches.len()).ok()?,
             chance: matches.iter().any(|matcher| matcher.chance().is_some()),
             harmless: false,
             source: span(line),
@@ -86,7 +87,7 @@ impl<'t> Builder<'t> {
         {
             self.note_opaque(reason.clone(), line);
         }
-        self.matches.extend(matches);
+        self.tests.extend(matches.into_iter().map(Test::Match));
         self.rules.push((chain, rule));
         Some(())
     }

@@ -5,7 +5,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::ast::{
-    Chain, Expr, Flowtable, Nat, Object, Problem, Rule, Ruleset, Set, SetOp, SetRef, Source, Statement, Table,
+    Chain, Expr, Flowtable, Nat, Object, Problem, Reject, Rule, Ruleset, Set, SetOp, SetRef, Source, Statement, Table,
     TableFamily,
 };
 use super::normal;
@@ -137,6 +137,19 @@ impl TableBuilder {
             })
             .collect();
         let mut pairs = HashSet::new();
+        let default = match table.family {
+            TableFamily::Ip => Some(Reject::Icmp(3)),
+            TableFamily::Ip6 => Some(Reject::Icmp6(4)),
+            _ => None,
+        };
+        let rules = table.chains.iter_mut().flat_map(|chain| &mut chain.rules);
+        for statement in rules.flat_map(|rule| &mut rule.statements) {
+            if let Statement::Reject(with) = statement
+                && *with == default
+            {
+                *with = None;
+            }
+        }
         for set in &mut table.sets {
             set.dynamic |= updated.contains(&set.name);
             if set.data.len() > 1 {

@@ -97,7 +97,8 @@ fn settle(expr: &mut Expr, of: TableFamily) {
     }
 }
 
-/// `reject with KIND CODE`. Port unreachable is the default of every family.
+/// `reject with KIND CODE`. Port unreachable is the default of every family; where a table is of one family the builder takes that
+/// family's own kind for the default too.
 pub(super) fn reject(kind: &str, code: Option<Expr>) -> Option<Statement> {
     let code = match code {
         None => None,
@@ -106,7 +107,7 @@ pub(super) fn reject(kind: &str, code: Option<Expr>) -> Option<Statement> {
     };
     let with = match (kind, code) {
         ("tcp reset", _) => Some(Reject::TcpReset),
-        ("icmp", Some(3)) | ("icmpv6", Some(4)) | ("icmpx", Some(1)) | (_, None) => None,
+        ("icmpx", Some(1)) | (_, None) => None,
         ("icmp", Some(code)) => Some(Reject::Icmp(code)),
         ("icmpv6", Some(code)) => Some(Reject::Icmp6(code)),
         ("icmpx", Some(code)) => Some(Reject::Icmpx(code)),

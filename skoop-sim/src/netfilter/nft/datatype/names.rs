@@ -62,6 +62,7 @@ pub(super) fn of(of: Type) -> Names {
         Type::NfProtocol => NF_PROTOCOLS,
         Type::EtherType => ETHER_TYPES,
         Type::ArpOperation => ARP_OPERATIONS,
+        Type::DeviceGroup => &[("default", 0)],
         Type::DeviceType => DEVICE_TYPES,
         Type::TcpFlags => TCP_FLAGS,
         Type::DccpType => DCCP_TYPES,
