@@ -227,6 +227,10 @@ fn read(namespace: &Namespace, shape: Shape, outcome: &Outcome, sent: &Headers) 
             let arrived = Arrived { wire, src_mac: frame.src_mac.0, dst_mac: frame.dst_mac.0, headers };
             Way::Sent { arrived, random }
         }
+        Ending::Delivered { packet, .. } if sent.body == Body::Other => {
+            // Raw sockets are not collected; the harness has some.
+            Way::Delivered { headers: headers(packet, sent), random, back: Back::Unsaid }
+        }
         Ending::Delivered { packet, .. } => {
             Way::Delivered { headers: headers(packet, sent), random, back: back(outcome) }
         }
@@ -253,7 +257,14 @@ fn back(outcome: &Outcome) -> Back {
         AnswerKind::TcpReset => None,
     };
     match (answer.arrived(), &answer.ending) {
-        (Some(packet), _) => Back::This(Answer { icmp, sender: packet.src, to: packet.dst }),
+        (Some(packet), _) => {
+            let answer = Answer { icmp, sender: packet.src, to: packet.dst };
+            let of_routing = matches!(
+                outcome.blockers.first().map(|first| &first.stop),
+                Some(Stop::NoRoute | Stop::RouteRefused { .. })
+            );
+            if of_routing && packet.src.is_ipv4() { Back::Limited(answer) } else { Back::This(answer) }
+        }
         (None, Ending::Unknown(_)) => Back::Perhaps(icmp),
         _ => Back::Nothing,
     }

@@ -39,6 +39,8 @@ pub(super) enum Back {
     Nothing,
     /// This.
     This(Answer),
+    /// This, unless the kernel's own limit on errors of routing is used up (`ip_error`, net/ipv4/route.c), which no namespace can lift.
+    Limited(Answer),
     /// An error of this type and code, or a reset (none), unless something stops it.
     Perhaps(Option<(u8, u8)>),
     /// It is not said.
@@ -48,11 +50,11 @@ pub(super) enum Back {
 impl Back {
     fn fits(&self, kernel: Option<&Answer>) -> bool {
         match (self, kernel) {
-            (Self::Unsaid, _) | (Self::Nothing | Self::Perhaps(_), None) => true,
+            (Self::Unsaid, _) | (Self::Nothing | Self::Perhaps(_) | Self::Limited(_), None) => true,
             (Self::This(_), None) | (Self::Nothing, Some(_)) => false,
             (Self::Perhaps(icmp), Some(answer)) => *icmp == answer.icmp,
             // A raw IPv6 socket does not tell to whom.
-            (Self::This(expected), Some(answer)) => {
+            (Self::This(expected) | Self::Limited(expected), Some(answer)) => {
                 (expected.icmp, expected.sender) == (answer.icmp, answer.sender)
                     && (answer.to.is_unspecified() || expected.to == answer.to)
             }
@@ -64,7 +66,7 @@ impl fmt::Display for Back {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Nothing => f.write_str("nothing back"),
-            Self::This(answer) => write!(f, "{answer}"),
+            Self::This(answer) | Self::Limited(answer) => write!(f, "{answer}"),
             Self::Perhaps(Some((kind, code))) => write!(f, "perhaps icmp {kind}/{code}"),
             Self::Perhaps(None) => f.write_str("perhaps a reset"),
             Self::Unsaid => f.write_str("what goes back is not said"),

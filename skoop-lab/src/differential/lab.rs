@@ -164,6 +164,9 @@ impl Lab {
                 let Some(delivered) = raw.read(&bytes, from) else { continue };
                 if delivered.tag == Some(self.tag) {
                     seen.delivered.push(delivered);
+                } else if is_reset(&delivered.headers, sent) {
+                    // A reset of the node to itself.
+                    seen.answers.push(Out { wire: at, src_mac: [0; 6], dst_mac: [0; 6], packet: delivered });
                 }
             }
         }
@@ -239,10 +242,7 @@ impl Raw {
             return wire::decode(bytes);
         }
         let src = *SocketAddrV6::try_from(from?).ok()?.ip();
-        // The destination is not told.
-        let mut headers = Headers::new(src.into(), [0_u8; 16].into(), self.protocol, Body::Other);
-        headers.body = wire::read_body(self.protocol, bytes).unwrap_or(Body::Other);
-        Some(Decoded { headers, tag: wire::tag_of(self.protocol, bytes), length: bytes.len() + 40, fragment: None })
+        Some(wire::read_upper(src.into(), self.protocol, bytes))
     }
 }
 

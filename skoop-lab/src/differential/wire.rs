@@ -223,7 +223,7 @@ fn above(mut base: Headers, upper: &[u8], fragment: Option<(u16, bool)>, length:
 }
 
 /// Reads the header above IP alone, of what a raw socket received.
-pub(super) fn read_body(protocol: u8, upper: &[u8]) -> Option<Body> {
+fn read_body(protocol: u8, upper: &[u8]) -> Option<Body> {
     let (sport, dport) = (word(upper, 0), word(upper, 2));
     Some(match protocol {
         TCP => Body::Tcp { sport: sport?, dport: dport?, flags: *upper.get(13)?, server: false },
@@ -237,10 +237,9 @@ pub(super) fn read_body(protocol: u8, upper: &[u8]) -> Option<Body> {
     })
 }
 
-/// The tag in what a raw IPv6 socket received.
-pub(super) fn tag_of(protocol: u8, upper: &[u8]) -> Option<u32> {
-    let base = Headers::new([0_u8; 16].into(), [0_u8; 16].into(), protocol, Body::Other);
-    above(base, upper, None, upper.len()).tag
+/// Reads what a raw IPv6 socket received from `src`: everything above IP. The destination is not told.
+pub(super) fn read_upper(src: IpAddr, protocol: u8, upper: &[u8]) -> Decoded {
+    above(Headers::new(src, [0_u8; 16].into(), protocol, Body::Other), upper, None, upper.len() + 40)
 }
 
 fn word(bytes: &[u8], at: usize) -> Option<u16> {
