@@ -14,7 +14,7 @@ pub(super) use number::{duration_ms, number, prefix};
 
 /// The type of one value. The names are those of nft.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Type {
+pub(super) enum Datatype {
     /// Not known, or nothing but a number.
     Integer,
     /// A word that stays one: names of helpers, systems, objects.
@@ -68,43 +68,43 @@ pub(super) enum Type {
 /// The type of a value that may be a concatenation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Shape {
-    One(Type),
-    Many(Vec<Type>),
+    One(Datatype),
+    Many(Vec<Datatype>),
 }
 
 impl Shape {
     /// The type of a part of a concatenation; a value that is none has one part.
-    pub(super) fn part(&self, at: usize) -> Type {
+    pub(super) fn part(&self, at: usize) -> Datatype {
         match self {
             Self::One(one) if at == 0 => *one,
-            Self::One(_) => Type::Integer,
-            Self::Many(parts) => parts.get(at).copied().unwrap_or(Type::Integer),
+            Self::One(_) => Datatype::Integer,
+            Self::Many(parts) => parts.get(at).copied().unwrap_or(Datatype::Integer),
         }
     }
 
     /// Of an address, or of an address with a port.
     pub(super) fn target() -> Self {
-        Self::Many(vec![Type::Integer, Type::Service])
+        Self::Many(vec![Datatype::Integer, Datatype::Service])
     }
 
     /// Of a named set, by the names of its types.
     pub(super) fn named(names: &[Box<str>]) -> Self {
         match names {
-            [one] => Self::One(Type::named(one)),
-            names => Self::Many(names.iter().map(|name| Type::named(name)).collect()),
+            [one] => Self::One(Datatype::named(one)),
+            names => Self::Many(names.iter().map(|name| Datatype::named(name)).collect()),
         }
     }
 
     /// Of the values of an expression.
     pub(super) fn of(expr: &Expr) -> Self {
         match expr {
-            Expr::Concat(parts) => Self::Many(parts.iter().map(Type::of).collect()),
-            expr => Self::One(Type::of(expr)),
+            Expr::Concat(parts) => Self::Many(parts.iter().map(Datatype::of).collect()),
+            expr => Self::One(Datatype::of(expr)),
         }
     }
 }
 
-impl Type {
+impl Datatype {
     /// By its name in a set: `inet_service`.
     pub(super) fn named(name: &str) -> Self {
         names::TYPES.iter().find(|(known, _)| *known == name).map_or(Self::Integer, |(_, of)| *of)

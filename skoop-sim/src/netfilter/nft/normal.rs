@@ -1,11 +1,11 @@
 //! One shape for what dumps write in several ways.
 
 use super::ast::{BinaryOp, Direction, Element, Expr, MatchOp, Nat, Reject, SetRef, Statement, TableFamily};
-use super::datatype::Type;
+use super::datatype::Datatype;
 
 /// `LEFT OP RIGHT`. `op` is as in the JSON form, `in` where the text form has none.
 pub(super) fn comparison(op: &str, left: Expr, right: Expr) -> Option<Statement> {
-    let masks = matches!(right, Expr::Number(_) | Expr::Text(_)) && Type::of(&left).is_bitmask();
+    let masks = matches!(right, Expr::Number(_) | Expr::Text(_)) && Datatype::of(&left).is_bitmask();
     let op = match op {
         "in" if masks && !matches!(left, Expr::Binary { .. }) => MatchOp::In,
         "==" | "in" => MatchOp::Eq,
@@ -35,7 +35,7 @@ pub(super) fn binary(op: BinaryOp, left: Expr, right: Expr) -> Expr {
 }
 
 /// Several values joined by commas: bits of a mask together, members of a set otherwise.
-pub(super) fn list(of: Type, values: Vec<Expr>) -> Expr {
+pub(super) fn list(of: Datatype, values: Vec<Expr>) -> Expr {
     let bits = |values: &[Expr]| {
         values.iter().try_fold(0, |bits, value| match value {
             Expr::Number(bit) => Some(bits | bit),
@@ -81,8 +81,10 @@ pub(super) fn way(address: Option<Expr>, device: Option<Expr>) -> (Option<Expr>,
 /// Gives the addresses of connections the family of their table, where only some forms of printing name it.
 pub(super) fn settle_families(statement: &mut Statement, family: TableFamily) {
     match statement {
-        Statement::Match { left: expr, .. } | Statement::VerdictMap { key: expr, .. } => settle(expr, family),
-        Statement::SetUpdate { key: expr, .. } | Statement::Meter { key: expr, .. } => settle(expr, family),
+        Statement::Match { left: expr, .. }
+        | Statement::VerdictMap { key: expr, .. }
+        | Statement::SetUpdate { key: expr, .. }
+        | Statement::Meter { key: expr, .. } => settle(expr, family),
         Statement::Mangle { value, .. } => settle(value, family),
         _ => {}
     }
@@ -99,10 +101,10 @@ fn settle(expr: &mut Expr, of: TableFamily) {
 
 /// `reject with KIND CODE`. Port unreachable is the default of every family; where a table is of one family the builder takes that
 /// family's own kind for the default too.
-pub(super) fn reject(kind: &str, code: Option<Expr>) -> Option<Statement> {
+pub(super) fn reject(kind: &str, code: Option<&Expr>) -> Option<Statement> {
     let code = match code {
         None => None,
-        Some(Expr::Number(code)) => Some(u8::try_from(code).ok()?),
+        Some(Expr::Number(code)) => Some(u8::try_from(*code).ok()?),
         Some(_) => return None,
     };
     let with = match (kind, code) {
@@ -129,11 +131,11 @@ pub(super) fn nat(mut nat: Nat) -> Statement {
 }
 
 /// The type of the codes of `reject with KIND`.
-pub(super) fn reject_codes(kind: &str) -> Type {
+pub(super) fn reject_codes(kind: &str) -> Datatype {
     match kind {
-        "icmpv6" => Type::Icmp6Code,
-        "icmpx" => Type::Icmpx,
-        _ => Type::IcmpCode,
+        "icmpv6" => Datatype::Icmp6Code,
+        "icmpx" => Datatype::Icmpx,
+        _ => Datatype::IcmpCode,
     }
 }
 

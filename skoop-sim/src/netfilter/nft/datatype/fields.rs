@@ -1,84 +1,84 @@
 //! Types of the fields of packets and of what the kernel knows about them.
 
 use super::super::ast::TableFamily;
-use super::Type;
+use super::Datatype;
 
 /// Of a header field.
-pub(super) fn payload(protocol: &str, field: &str) -> Type {
+pub(super) fn payload(protocol: &str, field: &str) -> Datatype {
     match (protocol, field) {
-        ("ip", "saddr" | "daddr") | ("arp", "saddr ip" | "daddr ip") => Type::Address4,
-        ("ip6", "saddr" | "daddr") | ("icmpv6", "taddr" | "daddr") => Type::Address6,
-        ("ether", "saddr" | "daddr") | ("arp", "saddr ether" | "daddr ether") => Type::Mac,
-        (_, "sport" | "dport") => Type::Service,
-        ("ip", "protocol") | (_, "nexthdr") => Type::Protocol,
-        ("ip" | "ip6", "dscp") => Type::Dscp,
-        ("ip" | "ip6", "ecn") => Type::Ecn,
-        ("tcp", "flags") => Type::TcpFlags,
-        ("ether" | "vlan", "type") | ("arp", "ptype") | ("gre" | "geneve", "protocol" | "type") => Type::EtherType,
-        ("arp", "operation") => Type::ArpOperation,
-        ("icmp", "type") => Type::IcmpType,
-        ("icmp", "code") => Type::IcmpCode,
-        ("icmpv6", "type") => Type::Icmp6Type,
-        ("icmpv6", "code") => Type::Icmp6Code,
-        ("igmp", "type") => Type::IgmpType,
-        ("dccp", "type") => Type::DccpType,
-        _ => Type::Integer,
+        ("ip", "saddr" | "daddr") | ("arp", "saddr ip" | "daddr ip") => Datatype::Address4,
+        ("ip6", "saddr" | "daddr") | ("icmpv6", "taddr" | "daddr") => Datatype::Address6,
+        ("ether", "saddr" | "daddr") | ("arp", "saddr ether" | "daddr ether") => Datatype::Mac,
+        (_, "sport" | "dport") => Datatype::Service,
+        ("ip", "protocol") | (_, "nexthdr") => Datatype::Protocol,
+        ("ip" | "ip6", "dscp") => Datatype::Dscp,
+        ("ip" | "ip6", "ecn") => Datatype::Ecn,
+        ("tcp", "flags") => Datatype::TcpFlags,
+        ("ether" | "vlan", "type") | ("arp", "ptype") | ("gre" | "geneve", "protocol" | "type") => Datatype::EtherType,
+        ("arp", "operation") => Datatype::ArpOperation,
+        ("icmp", "type") => Datatype::IcmpType,
+        ("icmp", "code") => Datatype::IcmpCode,
+        ("icmpv6", "type") => Datatype::Icmp6Type,
+        ("icmpv6", "code") => Datatype::Icmp6Code,
+        ("igmp", "type") => Datatype::IgmpType,
+        ("dccp", "type") => Datatype::DccpType,
+        _ => Datatype::Integer,
     }
 }
 
 /// Of `meta KEY`.
-pub(super) fn meta(key: &str) -> Type {
+pub(super) fn meta(key: &str) -> Datatype {
     match key {
-        "l4proto" => Type::Protocol,
-        "mark" => Type::Mark,
-        "nfproto" => Type::NfProtocol,
-        "protocol" | "ibrvproto" => Type::EtherType,
+        "l4proto" => Datatype::Protocol,
+        "mark" => Datatype::Mark,
+        "nfproto" => Datatype::NfProtocol,
+        "protocol" | "ibrvproto" => Datatype::EtherType,
         "iifname" | "oifname" | "ibrname" | "obrname" | "ibriport" | "obriport" | "iifkind" | "oifkind"
-        | "sdifname" => Type::DeviceName,
-        "iif" | "oif" | "sdif" => Type::DeviceIndex,
-        "iiftype" | "oiftype" => Type::DeviceType,
-        "iifgroup" | "oifgroup" => Type::DeviceGroup,
-        "skuid" => Type::User,
-        "skgid" => Type::Group,
-        "pkttype" => Type::PacketType,
-        "priority" => Type::Class,
-        "rtclassid" => Type::Realm,
-        "time" => Type::Time,
-        "day" => Type::Day,
-        "hour" => Type::Hour,
-        "ipsec" | "secpath" => Type::Boolean,
-        "ibrhwaddr" => Type::Mac,
-        _ => Type::Integer,
+        | "sdifname" => Datatype::DeviceName,
+        "iif" | "oif" | "sdif" => Datatype::DeviceIndex,
+        "iiftype" | "oiftype" => Datatype::DeviceType,
+        "iifgroup" | "oifgroup" => Datatype::DeviceGroup,
+        "skuid" => Datatype::User,
+        "skgid" => Datatype::Group,
+        "pkttype" => Datatype::PacketType,
+        "priority" => Datatype::Class,
+        "rtclassid" => Datatype::Realm,
+        "time" => Datatype::Time,
+        "day" => Datatype::Day,
+        "hour" => Datatype::Hour,
+        "ipsec" | "secpath" => Datatype::Boolean,
+        "ibrhwaddr" => Datatype::Mac,
+        _ => Datatype::Integer,
     }
 }
 
 /// Of `ct KEY`.
-pub(super) fn ct(key: &str, family: Option<TableFamily>) -> Type {
+pub(super) fn ct(key: &str, family: Option<TableFamily>) -> Datatype {
     match (key, family) {
-        ("state", _) => Type::CtState,
-        ("status", _) => Type::CtStatus,
-        ("direction", _) => Type::CtDirection,
-        ("event", _) => Type::CtEvent,
-        ("label", _) => Type::CtLabel,
-        ("mark", _) => Type::Mark,
-        ("helper", _) => Type::Text,
-        ("expiration", _) => Type::Time,
-        ("l3proto", _) => Type::NfProtocol,
-        ("protocol", _) => Type::Protocol,
-        ("proto-src" | "proto-dst", _) => Type::Service,
-        ("saddr" | "daddr", Some(TableFamily::Ip6)) => Type::Address6,
-        ("saddr" | "daddr", _) => Type::Address4,
-        _ => Type::Integer,
+        ("state", _) => Datatype::CtState,
+        ("status", _) => Datatype::CtStatus,
+        ("direction", _) => Datatype::CtDirection,
+        ("event", _) => Datatype::CtEvent,
+        ("label", _) => Datatype::CtLabel,
+        ("mark", _) => Datatype::Mark,
+        ("helper", _) => Datatype::Text,
+        ("expiration", _) => Datatype::Time,
+        ("l3proto", _) => Datatype::NfProtocol,
+        ("protocol", _) => Datatype::Protocol,
+        ("proto-src" | "proto-dst", _) => Datatype::Service,
+        ("saddr" | "daddr", Some(TableFamily::Ip6)) => Datatype::Address6,
+        ("saddr" | "daddr", _) => Datatype::Address4,
+        _ => Datatype::Integer,
     }
 }
 
 /// Of `rt KEY`.
-pub(super) fn route(key: &str, family: Option<TableFamily>) -> Type {
+pub(super) fn route(key: &str, family: Option<TableFamily>) -> Datatype {
     match (key, family) {
-        ("classid", _) => Type::Realm,
-        ("nexthop", Some(TableFamily::Ip6)) => Type::Address6,
-        ("nexthop", _) => Type::Address4,
-        ("ipsec", _) => Type::Boolean,
-        _ => Type::Integer,
+        ("classid", _) => Datatype::Realm,
+        ("nexthop", Some(TableFamily::Ip6)) => Datatype::Address6,
+        ("nexthop", _) => Datatype::Address4,
+        ("ipsec", _) => Datatype::Boolean,
+        _ => Datatype::Integer,
     }
 }

@@ -5,20 +5,20 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::super::ast::Expr;
-use super::Type;
+use super::Datatype;
 
 /// The value of a word that is no name.
-pub(super) fn read(of: Type, word: &str) -> Option<Expr> {
+pub(super) fn read(of: Datatype, word: &str) -> Option<Expr> {
     if let Some(number) = number(word) {
         return Some(Expr::Number(number));
     }
     match of {
-        Type::Class => class(word).map(Expr::Number),
-        Type::Time => {
+        Datatype::Class => class(word).map(Expr::Number),
+        Datatype::Time => {
             duration_ms(word).map(|milliseconds| milliseconds / 1000).or_else(|| date(word)).map(Expr::Number)
         }
-        Type::Hour => hour(word).map(Expr::Number),
-        Type::Mac => mac(word).map(Expr::Mac),
+        Datatype::Hour => hour(word).map(Expr::Number),
+        Datatype::Mac => mac(word).map(Expr::Mac),
         _ => address(word).or_else(|| mac(word).map(Expr::Mac)),
     }
 }

@@ -1,7 +1,7 @@
 //! Expressions.
 
 use super::super::ast::{BinaryOp, Direction, Expr, PayloadBase};
-use super::super::datatype::{Shape, Type, prefix};
+use super::super::datatype::{Datatype, Shape, prefix};
 use super::super::normal;
 use super::tape::View;
 use super::{set, statement};
@@ -14,8 +14,8 @@ pub(super) fn read(view: View<'_, '_>, shape: &Shape) -> Expr {
 fn try_read(view: View<'_, '_>, shape: &Shape) -> Option<Expr> {
     if let Some(number) = view.number() {
         return Some(match (shape.part(0), number) {
-            (Type::Boolean | Type::FibDevice, 0) => Expr::Bool(false),
-            (Type::Boolean | Type::FibDevice, 1) => Expr::Bool(true),
+            (Datatype::Boolean | Datatype::FibDevice, 0) => Expr::Bool(false),
+            (Datatype::Boolean | Datatype::FibDevice, 1) => Expr::Bool(true),
             _ => Expr::Number(number),
         });
     }
@@ -51,7 +51,7 @@ fn try_read(view: View<'_, '_>, shape: &Shape) -> Option<Expr> {
         }
         "map" => {
             body.only(&["key", "data"])?;
-            let key = read(body.get("key")?, &Shape::One(Type::Integer));
+            let key = read(body.get("key")?, &Shape::One(Datatype::Integer));
             let map = set::reference(body.get("data")?, &Shape::of(&key), shape)?;
             Some(Expr::Map { key: Box::new(key), map })
         }
@@ -95,7 +95,7 @@ fn lookup(kind: &str, body: View<'_, '_>) -> Option<Expr> {
         "jhash" => {
             let (modulus, offset) = modulus(body, &["mod", "offset", "expr", "seed"])?;
             let seed = body.get("seed").and_then(View::number32);
-            let expr = Box::new(read(body.get("expr")?, &Shape::One(Type::Integer)));
+            let expr = Box::new(read(body.get("expr")?, &Shape::One(Datatype::Integer)));
             Some(Expr::Jhash { expr, modulus, offset, seed })
         }
         "symhash" => {

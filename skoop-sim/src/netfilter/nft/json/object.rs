@@ -113,7 +113,7 @@ fn names(value: Option<View<'_, '_>>) -> Option<Vec<Box<str>>> {
 }
 
 fn rule(body: View<'_, '_>, source: Source) -> Rule {
-    let mut statements = Vec::new();
+    let mut statements = Vec::with_capacity(body.get("expr").map_or(0, |list| list.items().count()));
     for statement in body.get("expr").into_iter().flat_map(View::items) {
         statement::read(statement, &mut statements);
     }

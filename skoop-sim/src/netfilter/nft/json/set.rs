@@ -1,7 +1,7 @@
 //! Named sets and maps, and the elements of all sets.
 
 use super::super::ast::{Element, Expr, Set, SetRef, Source, Statement};
-use super::super::datatype::{Shape, Type};
+use super::super::datatype::{Datatype, Shape};
 use super::super::normal;
 use super::tape::View;
 use super::{expr, statement};
@@ -64,8 +64,8 @@ pub(super) fn read(body: View<'_, '_>, source: Source, is_map: bool) -> Option<S
 /// The shape of a map's values.
 fn values(data: &[Box<str>]) -> Shape {
     match data {
-        [one] if matches!(&**one, "counter" | "quota" | "limit" | "synproxy" | "secmark") => Shape::One(Type::Text),
-        [one] if one.starts_with("ct ") => Shape::One(Type::Text),
+        [one] if matches!(&**one, "counter" | "quota" | "limit" | "synproxy" | "secmark") => Shape::One(Datatype::Text),
+        [one] if one.starts_with("ct ") => Shape::One(Datatype::Text),
         data => Shape::named(data),
     }
 }
@@ -75,7 +75,10 @@ fn types(view: View<'_, '_>) -> Option<Vec<Box<str>>> {
     if let Some(inner) = view.get("typeof") {
         let inner = inner.get("concat").unwrap_or(inner);
         return Some(
-            inner.items().map(|part| Type::of(&expr::read(part, &Shape::One(Type::Integer))).name().into()).collect(),
+            inner
+                .items()
+                .map(|part| Datatype::of(&expr::read(part, &Shape::One(Datatype::Integer))).name().into())
+                .collect(),
         );
     }
     let mut types = Vec::new();
@@ -149,7 +152,7 @@ fn extended(body: View<'_, '_>, key: &Shape) -> Option<Element> {
 
 /// What a rule adds to a set: the key, which may stand in an `elem` with a timeout or statements.
 pub(super) fn added(view: View<'_, '_>) -> Option<(Expr, Vec<Statement>)> {
-    let shape = Shape::One(Type::Integer);
+    let shape = Shape::One(Datatype::Integer);
     match view.get("elem") {
         Some(body) => extended(body, &shape).map(|element| (element.key, element.statements)),
         None => Some((expr::read(view, &shape), Vec::new())),

@@ -1,7 +1,7 @@
 //! Statements of rules.
 
 use super::super::ast::{Limit, Nat, NatKind, Quota, SetOp, Statement, TableFamily, Verdict};
-use super::super::datatype::{Shape, Type};
+use super::super::datatype::{Datatype, Shape};
 use super::super::{normal, text};
 use super::tape::View;
 use super::{expr, set};
@@ -34,7 +34,7 @@ pub(super) fn known(kind: &str, body: View<'_, '_>) -> Option<Statement> {
         | "tunnel"
             if body.text().is_some() || body.get("map").is_some() =>
         {
-            Some(Statement::ObjectRef { kind: kind.into(), name: expr::read(body, &Shape::One(Type::Text)) })
+            Some(Statement::ObjectRef { kind: kind.into(), name: expr::read(body, &Shape::One(Datatype::Text)) })
         }
         "counter" => Some(Statement::Counter),
         "last" => Some(Statement::Last),
@@ -86,21 +86,21 @@ fn inverted(body: View<'_, '_>) -> Option<bool> {
 
 fn comparison(body: View<'_, '_>) -> Option<Statement> {
     body.only(&["op", "left", "right"])?;
-    let left = expr::read(body.get("left")?, &Shape::One(Type::Integer));
+    let left = expr::read(body.get("left")?, &Shape::One(Datatype::Integer));
     let right = expr::read(body.get("right")?, &Shape::of(&left));
     normal::comparison(body.get_text("op").unwrap_or("=="), left, right)
 }
 
 fn verdict_map(body: View<'_, '_>) -> Option<Statement> {
     body.only(&["key", "data"])?;
-    let key = expr::read(body.get("key")?, &Shape::One(Type::Integer));
-    let map = set::reference(body.get("data")?, &Shape::of(&key), &Shape::One(Type::Verdict))?;
+    let key = expr::read(body.get("key")?, &Shape::One(Datatype::Integer));
+    let map = set::reference(body.get("data")?, &Shape::of(&key), &Shape::One(Datatype::Verdict))?;
     Some(Statement::VerdictMap { key, map })
 }
 
 fn mangle(body: View<'_, '_>) -> Option<Statement> {
     body.only(&["key", "value"])?;
-    let key = expr::read(body.get("key")?, &Shape::One(Type::Integer));
+    let key = expr::read(body.get("key")?, &Shape::One(Datatype::Integer));
     let value = expr::read(body.get("value")?, &Shape::of(&key));
     Some(Statement::Mangle { key, value })
 }
@@ -121,20 +121,24 @@ fn reject(body: View<'_, '_>) -> Option<Statement> {
         return Some(Statement::Reject(None));
     };
     let code = body.get("expr").map(|code| expr::read(code, &Shape::One(normal::reject_codes(kind))));
-    normal::reject(kind, code)
+    normal::reject(kind, code.as_ref())
 }
 
-fn family(body: View<'_, '_>) -> Option<Option<TableFamily>> {
-    body.get_text("family").map_or(Some(None), |name| normal::family(name).map(Some))
+/// The member `family`, if there is one. None: it is none that is known.
+fn family(body: View<'_, '_>, into: &mut Option<TableFamily>) -> Option<()> {
+    if let Some(name) = body.get_text("family") {
+        *into = Some(normal::family(name)?);
+    }
+    Some(())
 }
 
 fn nat(kind: NatKind, body: View<'_, '_>) -> Option<Statement> {
     body.only(&["addr", "family", "port", "flags", "type_flags"])?;
     let address = body.get("addr").map(|address| expr::read(address, &Shape::target()));
-    let port = body.get("port").map(|port| expr::read(port, &Shape::One(Type::Service)));
+    let port = body.get("port").map(|port| expr::read(port, &Shape::One(Datatype::Service)));
     let mut nat = Nat {
         kind,
-        family: family(body)?,
+        family: None,
         address,
         port,
         random: false,
@@ -143,6 +147,7 @@ fn nat(kind: NatKind, body: View<'_, '_>) -> Option<Statement> {
         netmap: false,
         concat: false,
     };
+    family(body, &mut nat.family)?;
     for flag in ["flags", "type_flags"].into_iter().filter_map(|name| body.get(name)).flat_map(View::items) {
         match flag.text()? {
             "random" => nat.random = true,
@@ -185,8 +190,10 @@ fn meter(body: View<'_, '_>) -> Option<Statement> {
 /// `dup`, `fwd` and `tproxy`.
 fn forward(kind: &str, body: View<'_, '_>) -> Option<Statement> {
     body.only(&["addr", "dev", "family", "port"])?;
-    let read = |name: &str, of: Type| body.get(name).map(|value| expr::read(value, &Shape::One(of)));
-    let (address, device) = (read("addr", Type::Integer), read("dev", Type::DeviceIndex));
+    let read = |name: &str, of: Datatype| body.get(name).map(|value| expr::read(value, &Shape::One(of)));
+    let mut of = None;
+    family(body, &mut of)?;
+    let (address, device) = (read("addr", Datatype::Integer), read("dev", Datatype::DeviceIndex));
     Some(match kind {
         "dup" => {
             let (address, device) = normal::way(address, device);
@@ -194,9 +201,9 @@ fn forward(kind: &str, body: View<'_, '_>) -> Option<Statement> {
         }
         "fwd" => {
             let (address, device) = normal::way(address, device);
-            Statement::Fwd { family: family(body)?, address, device }
+            Statement::Fwd { family: of, address, device }
         }
-        _ => Statement::Tproxy { family: family(body)?, address, port: read("port", Type::Service) },
+        _ => Statement::Tproxy { family: of, address, port: read("port", Datatype::Service) },
     })
 }
 

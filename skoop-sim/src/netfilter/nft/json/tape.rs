@@ -148,7 +148,7 @@ impl<'t, 'a> View<'t, 'a> {
 }
 
 /// Values one after the other.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Items<'t, 'a>(&'t [Node<'a>]);
 
 impl<'t, 'a> Iterator for Items<'t, 'a> {
@@ -162,7 +162,7 @@ impl<'t, 'a> Iterator for Items<'t, 'a> {
 }
 
 /// Keys with their values.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Members<'t, 'a>(Items<'t, 'a>);
 
 impl<'t, 'a> Iterator for Members<'t, 'a> {

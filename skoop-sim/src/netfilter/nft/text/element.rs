@@ -1,7 +1,7 @@
 //! Elements of sets and maps, named or not.
 
 use super::super::ast::{Element, Expr, SetRef, Statement, Verdict};
-use super::super::datatype::{Shape, Type, duration_ms};
+use super::super::datatype::{Datatype, Shape, duration_ms};
 use super::super::normal;
 use super::lexer::Token;
 use super::parser::Parser;
@@ -21,7 +21,7 @@ pub(super) struct List {
 pub(super) fn values(data: &[Box<str>]) -> Shape {
     match data {
         [one] if matches!(&**one, "counter" | "quota" | "limit" | "synproxy" | "secmark") || one.starts_with("ct ") => {
-            Shape::One(Type::Text)
+            Shape::One(Datatype::Text)
         }
         data => Shape::named(data),
     }
@@ -80,7 +80,7 @@ fn element(parser: &mut Parser<'_>, key: &Shape, value: Option<&Shape>) -> Optio
     if let Some(shape) = value {
         parser.word(":").then_some(())?;
         element.value = Some(match shape {
-            Shape::One(Type::Verdict) => Expr::Verdict(verdict(parser)?),
+            Shape::One(Datatype::Verdict) => Expr::Verdict(verdict(parser)?),
             shape => expr::concatenation(parser, shape)?,
         });
         options(parser, &mut element)?;

@@ -1,7 +1,7 @@
 //! Expressions and constants.
 
 use super::super::ast::{BinaryOp, Expr};
-use super::super::datatype::{Shape, Type};
+use super::super::datatype::{Datatype, Shape};
 use super::super::normal;
 use super::lexer::Token;
 use super::parser::Parser;
@@ -12,7 +12,7 @@ const LONGEST_RANGE: usize = 160;
 
 /// What a statement looks at: `ip daddr . tcp dport`, `meta mark & 0xff`.
 pub(super) fn key(parser: &mut Parser<'_>) -> Option<Expr> {
-    concatenation(parser, &Shape::One(Type::Integer))
+    concatenation(parser, &Shape::One(Datatype::Integer))
 }
 
 /// The right side of a comparison or assignment: a value, flags joined by commas, a set, a map.
@@ -36,7 +36,7 @@ pub(super) fn right(parser: &mut Parser<'_>, shape: &Shape) -> Option<Expr> {
 pub(super) fn mapped(parser: &mut Parser<'_>, shape: &Shape) -> Option<Expr> {
     let key = match shape {
         // Names would take any word: a map's key is not one.
-        Shape::One(Type::Text) if !matches!(parser.token, Token::Quoted(_)) => key(parser)?,
+        Shape::One(Datatype::Text) if !matches!(parser.token, Token::Quoted(_)) => key(parser)?,
         shape => concatenation(parser, shape)?,
     };
     if !parser.word("map") {
@@ -60,11 +60,11 @@ pub(super) fn concatenation(parser: &mut Parser<'_>, shape: &Shape) -> Option<Ex
 }
 
 /// Operators that bind at least as tightly as `level`.
-pub(super) fn binary(parser: &mut Parser<'_>, of: Type, level: u32) -> Option<Expr> {
+pub(super) fn binary(parser: &mut Parser<'_>, of: Datatype, level: u32) -> Option<Expr> {
     let mut left = primary(parser, of)?;
     while let Some((op, tightness)) = operator(parser.token).filter(|(_, tightness)| *tightness >= level) {
         parser.advance();
-        let of = if matches!(left, Expr::Number(_)) { of } else { Type::of(&left) };
+        let of = if matches!(left, Expr::Number(_)) { of } else { Datatype::of(&left) };
         left = normal::binary(op, left, binary(parser, of, tightness + 1)?);
     }
     Some(left)
@@ -81,7 +81,7 @@ fn operator(token: Token<'_>) -> Option<(BinaryOp, u32)> {
     })
 }
 
-fn primary(parser: &mut Parser<'_>, of: Type) -> Option<Expr> {
+fn primary(parser: &mut Parser<'_>, of: Datatype) -> Option<Expr> {
     match parser.token {
         Token::ParenOpen => {
             parser.advance();
@@ -107,7 +107,7 @@ fn primary(parser: &mut Parser<'_>, of: Type) -> Option<Expr> {
             if let Some(found) = parser.attempt(header::expression) {
                 return Some(found);
             }
-            if header::is_keyword(word) && of != Type::Text && of != Type::DeviceName {
+            if header::is_keyword(word) && of != Datatype::Text && of != Datatype::DeviceName {
                 return None;
             }
             let found = constant(of, word)?;
@@ -119,7 +119,7 @@ fn primary(parser: &mut Parser<'_>, of: Type) -> Option<Expr> {
 }
 
 /// A constant, a prefix or a range. A word that nothing is known of is one where names are expected.
-fn constant(of: Type, word: &str) -> Option<Expr> {
+fn constant(of: Datatype, word: &str) -> Option<Expr> {
     if matches!(word, "." | ":" | "*" | "-" | "+" | "/") {
         return None;
     }
@@ -131,11 +131,11 @@ fn constant(of: Type, word: &str) -> Option<Expr> {
     }
     // Numbers over 64 bits are written as they stand.
     let wide = word.strip_prefix("0x").is_some_and(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()));
-    (wide || of != Type::Integer).then(|| Expr::Text(word.into()))
+    (wide || of != Datatype::Integer).then(|| Expr::Text(word.into()))
 }
 
 /// `80-90`, `10.0.0.1-10.0.0.9`; names may have hyphens of their own.
-fn range(of: Type, word: &str) -> Option<Expr> {
+fn range(of: Datatype, word: &str) -> Option<Expr> {
     if word.len() > LONGEST_RANGE {
         return None;
     }

@@ -1,7 +1,7 @@
 //! Statements that name an address and a port: NAT, `tproxy`, `dup`, `fwd`.
 
 use super::super::ast::{Expr, Nat, NatKind, Statement, TableFamily};
-use super::super::datatype::{Shape, Type};
+use super::super::datatype::{Datatype, Shape};
 use super::super::normal;
 use super::expr;
 use super::lexer::Token;
@@ -68,32 +68,35 @@ fn nat(parser: &mut Parser<'_>, kind: NatKind) -> Option<Statement> {
 
 /// An address, a port or both: `10.0.0.1:80`, `[fe80::1]:80`, `:8080-8090`, or expressions for them.
 fn target(parser: &mut Parser<'_>) -> Option<(Option<Expr>, Option<Expr>)> {
-    let address = match parser.peek_word() {
-        Some(word) if word.starts_with(':') && !word.starts_with("::") => None,
-        Some(word) => match constant(word) {
-            Some((address, "")) => {
-                parser.advance();
-                return Some((Some(address), port(parser)?));
-            }
-            Some((address, port_text)) => {
-                parser.shorten(port_text);
-                Some(address)
-            }
-            None => Some(expr::mapped(parser, &Shape::target())?),
-        },
-        None => Some(expr::mapped(parser, &Shape::target())?),
+    let constant = parser.peek_word().and_then(constant);
+    let address = match (constant, parser.peek_word()) {
+        (Some((address, "")), _) => {
+            parser.advance();
+            Some(address)
+        }
+        (Some((address, port)), _) => {
+            parser.shorten(port);
+            Some(address)
+        }
+        (None, Some(word)) if word.starts_with(':') && !word.starts_with("::") => None,
+        (None, _) => Some(expr::mapped(parser, &Shape::target())?),
     };
-    Some((address, port(parser)?))
+    let port = if colon(parser) { Some(port(parser)?) } else { None };
+    Some((address, port))
 }
 
-/// `:8080`, `:tcp dport map { … }`, or nothing.
-fn port(parser: &mut Parser<'_>) -> Option<Option<Expr>> {
+/// Whether a port comes: `:8080`, `:tcp dport map { … }`. Its colon is passed.
+fn colon(parser: &mut Parser<'_>) -> bool {
     match parser.peek_word().and_then(|word| word.strip_prefix(':')) {
-        None => return Some(None),
+        None => return false,
         Some("") => drop(parser.advance()),
         Some(word) => parser.shorten(word),
     }
-    expr::mapped(parser, &Shape::One(Type::Service)).map(Some)
+    true
+}
+
+fn port(parser: &mut Parser<'_>) -> Option<Expr> {
+    expr::mapped(parser, &Shape::One(Datatype::Service))
 }
 
 /// The constant address or range at the beginning of a word, and `:PORT` behind it. None: no constant, or one that stands before
@@ -141,9 +144,9 @@ pub(super) fn fwd(parser: &mut Parser<'_>) -> Option<Statement> {
 
 fn address_and_device(parser: &mut Parser<'_>) -> Option<(Option<Expr>, Option<Expr>)> {
     parser.word("to").then_some(())?;
-    let first = expr::mapped(parser, &Shape::One(Type::DeviceIndex))?;
+    let first = expr::mapped(parser, &Shape::One(Datatype::DeviceIndex))?;
     if parser.word("device") {
-        return Some((Some(first), Some(expr::mapped(parser, &Shape::One(Type::DeviceIndex))?)));
+        return Some((Some(first), Some(expr::mapped(parser, &Shape::One(Datatype::DeviceIndex))?)));
     }
     Some(normal::way(Some(first), None))
 }

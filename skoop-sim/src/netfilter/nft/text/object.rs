@@ -45,7 +45,6 @@ pub(super) fn read(parser: &mut Parser<'_>, table: &mut TableBuilder, kind: &str
     };
     block(parser, |parser| {
         match kind {
-            "comment" => parser.skip_line(),
             "quota" | "limit" if parser.peek_word() != Some("comment") => {
                 let statement = if kind == "quota" { statement::quota(parser)? } else { statement::limit(parser)? };
                 found = match statement {

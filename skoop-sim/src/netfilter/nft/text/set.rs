@@ -2,7 +2,7 @@
 
 use super::super::ast::Set;
 use super::super::builder::TableBuilder;
-use super::super::datatype::{Shape, Type};
+use super::super::datatype::{Datatype, Shape};
 use super::lexer::Token;
 use super::parser::Parser;
 use super::{element, expr, table};
@@ -117,9 +117,9 @@ fn typeof_names(parser: &mut Parser<'_>) -> Option<Vec<Box<str>>> {
     }
     let mut types = Vec::new();
     loop {
-        let expr = parser.attempt(|parser| expr::binary(parser, Type::Integer, 0));
+        let expr = parser.attempt(|parser| expr::binary(parser, Datatype::Integer, 0));
         match expr {
-            Some(expr) => types.push(Type::of(&expr).name().into()),
+            Some(expr) => types.push(Datatype::of(&expr).name().into()),
             // A word that is no expression, such as the kind of an object.
             None => types.push(parser.any_word()?.into()),
         }

@@ -1,7 +1,7 @@
 //! Statements of rules.
 
 use super::super::ast::{Expr, Limit, Quota, Rule, SetOp, Source, Statement, Verdict};
-use super::super::datatype::{Shape, Type};
+use super::super::datatype::{Datatype, Shape};
 use super::super::normal;
 use super::lexer::Token;
 use super::parser::Parser;
@@ -113,7 +113,7 @@ fn of_expression(parser: &mut Parser<'_>) -> Option<Statement> {
     let left = expr::key(parser)?;
     let shape = Shape::of(&left);
     if parser.word("vmap") {
-        let map = element::reference(parser, &shape, &Shape::One(Type::Verdict))?;
+        let map = element::reference(parser, &shape, &Shape::One(Datatype::Verdict))?;
         return Some(Statement::VerdictMap { key: left, map });
     }
     if parser.word("set") {
@@ -146,7 +146,7 @@ fn of_expression(parser: &mut Parser<'_>) -> Option<Statement> {
 fn object_ref(parser: &mut Parser<'_>, kind: &str) -> Option<Statement> {
     let name = match parser.quoted() {
         Some(name) => Expr::Text(name.into()),
-        None => match parser.attempt(|parser| expr::mapped(parser, &Shape::One(Type::Text))) {
+        None => match parser.attempt(|parser| expr::mapped(parser, &Shape::One(Datatype::Text))) {
             Some(map @ Expr::Map { .. }) => map,
             _ => Expr::Text(parser.any_word()?.into()),
         },
@@ -252,7 +252,7 @@ fn reject(parser: &mut Parser<'_>) -> Option<Statement> {
     }
     // Old versions print `type` before the code.
     parser.word("type");
-    normal::reject(kind, Some(expr::binary(parser, normal::reject_codes(kind), 0)?))
+    normal::reject(kind, Some(&expr::binary(parser, normal::reject_codes(kind), 0)?))
 }
 
 /// `@SET { KEY OPTIONS : VALUE }`.
@@ -322,7 +322,7 @@ fn queue(parser: &mut Parser<'_>) -> Option<Statement> {
             Some("fanout" | "flags") => drop(parser.advance()),
             Some("num" | "to") => {
                 parser.advance();
-                expr::mapped(parser, &Shape::One(Type::Integer))?;
+                expr::mapped(parser, &Shape::One(Datatype::Integer))?;
             }
             _ if parser.eat(Token::Comma) => {}
             _ => return Some(Statement::Queue { bypass }),

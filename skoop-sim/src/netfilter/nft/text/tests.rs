@@ -43,86 +43,88 @@ fn json_statements(list: &str) -> Vec<Statement> {
         .statements
 }
 
+/// Text and JSON of one statement.
+const FORMS: &[(&str, &str)] = &[
+    ("flow add @ft", r#"{"flow": {"op": "add", "flowtable": "@ft"}}"#),
+    ("flow offload @ft", r#"{"flow": {"op": "add", "flowtable": "@ft"}}"#),
+    ("queue flags bypass,fanout to 0-3", r#"{"queue": {"num": {"range": [0, 3]}, "flags": ["bypass", "fanout"]}}"#),
+    ("queue num 3 bypass", r#"{"queue": {"num": 3, "flags": "bypass"}}"#),
+    ("queue to numgen inc mod 4", r#"{"queue": {"num": {"numgen": {"mode": "inc", "mod": 4, "offset": 0}}}}"#),
+    ("queue", r#"{"queue": null}"#),
+    (
+        "synproxy mss 1460 wscale 7 timestamp sack-perm",
+        r#"{"synproxy": {"mss": 1460, "wscale": 7, "flags": ["timestamp", "sack-perm"]}}"#,
+    ),
+    (r#"synproxy name "sp""#, r#"{"synproxy": "sp"}"#),
+    (r#"xt target "MASQUERADE""#, r#"{"xt": {"type": "target", "name": "MASQUERADE"}}"#),
+    ("xt match comment", r#"{"xt": {"type": "match", "name": "comment"}}"#),
+    ("last used never", r#"{"last": null}"#),
+    ("last used 1h3m", r#"{"last": {"used": 3780000}}"#),
+    (
+        "tcp flags syn / fin,syn,rst",
+        r#"{"match": {"op": "==", "left": {"&": [{"payload": {"protocol": "tcp", "field": "flags"}}, {"|": ["fin", "syn", "rst"]}]}, "right": "syn"}}"#,
+    ),
+    (
+        "tcp flags & (fin | syn | rst) == syn",
+        r#"{"match": {"op": "==", "left": {"&": [{"payload": {"protocol": "tcp", "field": "flags"}}, {"|": [{"|": ["fin", "syn"]}, "rst"]}]}, "right": "syn"}}"#,
+    ),
+    (
+        "tcp flags == fin | syn",
+        r#"{"match": {"op": "==", "left": {"payload": {"protocol": "tcp", "field": "flags"}}, "right": {"|": ["fin", "syn"]}}}"#,
+    ),
+    ("masquerade fully-random", r#"{"masquerade": {"flags": "fully-random"}}"#),
+    ("masquerade fully-random", r#"{"masquerade": {"flags": ["fully-random"]}}"#),
+    (
+        "dnat ip addr . port to ip saddr map @m",
+        r#"{"dnat": {"family": "ip", "addr": {"map": {"key": {"payload": {"protocol": "ip", "field": "saddr"}}, "data": "@m"}}, "type_flags": ["concat"]}}"#,
+    ),
+    (
+        "vxlan ip saddr 10.0.0.1",
+        r#"{"match": {"op": "==", "left": {"payload": {"tunnel": "vxlan", "protocol": "ip", "field": "saddr"}}, "right": "10.0.0.1"}}"#,
+    ),
+    (
+        "vxlan vni 5",
+        r#"{"match": {"op": "==", "left": {"payload": {"protocol": "vxlan", "field": "vni"}}, "right": 5}}"#,
+    ),
+    ("dccp option 5 exists", r#"{"match": {"op": "==", "left": {"dccp option": {"type": 5}}, "right": true}}"#),
+    (
+        "fib daddr check missing",
+        r#"{"match": {"op": "==", "left": {"fib": {"result": "check", "flags": "daddr"}}, "right": false}}"#,
+    ),
+    (
+        "ct state != established,related",
+        r#"{"match": {"op": "!=", "left": {"ct": {"key": "state"}}, "right": ["established", "related"]}}"#,
+    ),
+    ("meta ibrname \"br0\"", r#"{"match": {"op": "==", "left": {"meta": {"key": "ibrname"}}, "right": "br0"}}"#),
+    ("reject with icmp type host-unreachable", r#"{"reject": {"type": "icmp", "expr": "host-unreachable"}}"#),
+    (
+        "tcp option maxseg size set rt mtu",
+        r#"{"mangle": {"key": {"tcp option": {"name": "maxseg", "field": "size"}}, "value": {"rt": {"key": "mtu"}}}}"#,
+    ),
+    (
+        "jhash ip saddr . tcp dport mod 2 seed 0x10 offset 3 vmap { 3 : drop }",
+        r#"{"vmap": {"key": {"jhash": {"mod": 2, "seed": 16, "offset": 3, "expr": {"concat": [{"payload": {"protocol": "ip", "field": "saddr"}}, {"payload": {"protocol": "tcp", "field": "dport"}}]}}}, "data": {"set": [[3, {"drop": null}]]}}}"#,
+    ),
+    (
+        "add @m { ip saddr timeout 1m : 10.0.0.1 . 80 }",
+        r#"{"map": {"op": "add", "elem": {"elem": {"val": {"payload": {"protocol": "ip", "field": "saddr"}}, "timeout": 60}}, "data": {"concat": ["10.0.0.1", 80]}, "map": "@m"}}"#,
+    ),
+    ("meta secmark set \"sm\"", r#"{"secmark": "sm"}"#),
+    (
+        "ct original proto-dst 80",
+        r#"{"match": {"op": "==", "left": {"ct": {"key": "proto-dst", "dir": "original"}}, "right": 80}}"#,
+    ),
+    ("tproxy to :50080", r#"{"tproxy": {"port": 50080}}"#),
+    (
+        "ip saddr . tcp dport vmap { 10.0.0.0/8 . 1-5 counter packets 1 bytes 2 : accept }",
+        r#"{"vmap": {"key": {"concat": [{"payload": {"protocol": "ip", "field": "saddr"}}, {"payload": {"protocol": "tcp", "field": "dport"}}]}, "data": {"set": [[{"elem": {"val": {"concat": [{"prefix": {"addr": "10.0.0.0", "len": 8}}, {"range": [1, 5]}]}, "counter": {"packets": 1, "bytes": 2}}}, {"accept": null}]]}}}"#,
+    ),
+];
+
 /// What newer versions of nft print, or older ones did, and modules that few kernels have: text and JSON by the documentation.
 #[test]
 fn forms_of_other_versions() {
-    let forms = [
-        ("flow add @ft", r#"{"flow": {"op": "add", "flowtable": "@ft"}}"#),
-        ("flow offload @ft", r#"{"flow": {"op": "add", "flowtable": "@ft"}}"#),
-        ("queue flags bypass,fanout to 0-3", r#"{"queue": {"num": {"range": [0, 3]}, "flags": ["bypass", "fanout"]}}"#),
-        ("queue num 3 bypass", r#"{"queue": {"num": 3, "flags": "bypass"}}"#),
-        ("queue to numgen inc mod 4", r#"{"queue": {"num": {"numgen": {"mode": "inc", "mod": 4, "offset": 0}}}}"#),
-        ("queue", r#"{"queue": null}"#),
-        (
-            "synproxy mss 1460 wscale 7 timestamp sack-perm",
-            r#"{"synproxy": {"mss": 1460, "wscale": 7, "flags": ["timestamp", "sack-perm"]}}"#,
-        ),
-        (r#"synproxy name "sp""#, r#"{"synproxy": "sp"}"#),
-        (r#"xt target "MASQUERADE""#, r#"{"xt": {"type": "target", "name": "MASQUERADE"}}"#),
-        ("xt match comment", r#"{"xt": {"type": "match", "name": "comment"}}"#),
-        ("last used never", r#"{"last": null}"#),
-        ("last used 1h3m", r#"{"last": {"used": 3780000}}"#),
-        (
-            "tcp flags syn / fin,syn,rst",
-            r#"{"match": {"op": "==", "left": {"&": [{"payload": {"protocol": "tcp", "field": "flags"}}, {"|": ["fin", "syn", "rst"]}]}, "right": "syn"}}"#,
-        ),
-        (
-            "tcp flags & (fin | syn | rst) == syn",
-            r#"{"match": {"op": "==", "left": {"&": [{"payload": {"protocol": "tcp", "field": "flags"}}, {"|": [{"|": ["fin", "syn"]}, "rst"]}]}, "right": "syn"}}"#,
-        ),
-        (
-            "tcp flags == fin | syn",
-            r#"{"match": {"op": "==", "left": {"payload": {"protocol": "tcp", "field": "flags"}}, "right": {"|": ["fin", "syn"]}}}"#,
-        ),
-        ("masquerade fully-random", r#"{"masquerade": {"flags": "fully-random"}}"#),
-        ("masquerade fully-random", r#"{"masquerade": {"flags": ["fully-random"]}}"#),
-        (
-            "dnat ip addr . port to ip saddr map @m",
-            r#"{"dnat": {"family": "ip", "addr": {"map": {"key": {"payload": {"protocol": "ip", "field": "saddr"}}, "data": "@m"}}, "type_flags": ["concat"]}}"#,
-        ),
-        (
-            "vxlan ip saddr 10.0.0.1",
-            r#"{"match": {"op": "==", "left": {"payload": {"tunnel": "vxlan", "protocol": "ip", "field": "saddr"}}, "right": "10.0.0.1"}}"#,
-        ),
-        (
-            "vxlan vni 5",
-            r#"{"match": {"op": "==", "left": {"payload": {"protocol": "vxlan", "field": "vni"}}, "right": 5}}"#,
-        ),
-        ("dccp option 5 exists", r#"{"match": {"op": "==", "left": {"dccp option": {"type": 5}}, "right": true}}"#),
-        (
-            "fib daddr check missing",
-            r#"{"match": {"op": "==", "left": {"fib": {"result": "check", "flags": "daddr"}}, "right": false}}"#,
-        ),
-        (
-            "ct state != established,related",
-            r#"{"match": {"op": "!=", "left": {"ct": {"key": "state"}}, "right": ["established", "related"]}}"#,
-        ),
-        ("meta ibrname \"br0\"", r#"{"match": {"op": "==", "left": {"meta": {"key": "ibrname"}}, "right": "br0"}}"#),
-        ("reject with icmp type host-unreachable", r#"{"reject": {"type": "icmp", "expr": "host-unreachable"}}"#),
-        (
-            "tcp option maxseg size set rt mtu",
-            r#"{"mangle": {"key": {"tcp option": {"name": "maxseg", "field": "size"}}, "value": {"rt": {"key": "mtu"}}}}"#,
-        ),
-        (
-            "jhash ip saddr . tcp dport mod 2 seed 0x10 offset 3 vmap { 3 : drop }",
-            r#"{"vmap": {"key": {"jhash": {"mod": 2, "seed": 16, "offset": 3, "expr": {"concat": [{"payload": {"protocol": "ip", "field": "saddr"}}, {"payload": {"protocol": "tcp", "field": "dport"}}]}}}, "data": {"set": [[3, {"drop": null}]]}}}"#,
-        ),
-        (
-            "add @m { ip saddr timeout 1m : 10.0.0.1 . 80 }",
-            r#"{"map": {"op": "add", "elem": {"elem": {"val": {"payload": {"protocol": "ip", "field": "saddr"}}, "timeout": 60}}, "data": {"concat": ["10.0.0.1", 80]}, "map": "@m"}}"#,
-        ),
-        ("meta secmark set \"sm\"", r#"{"secmark": "sm"}"#),
-        (
-            "ct original proto-dst 80",
-            r#"{"match": {"op": "==", "left": {"ct": {"key": "proto-dst", "dir": "original"}}, "right": 80}}"#,
-        ),
-        ("tproxy to :50080", r#"{"tproxy": {"port": 50080}}"#),
-        (
-            "ip saddr . tcp dport vmap { 10.0.0.0/8 . 1-5 counter packets 1 bytes 2 : accept }",
-            r#"{"vmap": {"key": {"concat": [{"payload": {"protocol": "ip", "field": "saddr"}}, {"payload": {"protocol": "tcp", "field": "dport"}}]}, "data": {"set": [[{"elem": {"val": {"concat": [{"prefix": {"addr": "10.0.0.0", "len": 8}}, {"range": [1, 5]}]}, "counter": {"packets": 1, "bytes": 2}}}, {"accept": null}]]}}}"#,
-        ),
-    ];
-    for (text, json) in forms {
+    for (text, json) in FORMS {
         let (text, json) = (statements(text), json_statements(json));
         assert_eq!(text, json);
         assert!(!format!("{text:?}").contains("Unknown("), "{text:?}");
