@@ -48,16 +48,8 @@ impl<'t, 'a> View<'t, 'a> {
         self.0.first().unwrap_or(&Node::Null)
     }
 
-    pub(super) fn is_null(self) -> bool {
-        matches!(self.node(), Node::Null)
-    }
-
     pub(super) fn is_list(self) -> bool {
         matches!(self.node(), Node::List(_))
-    }
-
-    pub(super) fn is_map(self) -> bool {
-        matches!(self.node(), Node::Map(_))
     }
 
     pub(super) fn bool(self) -> Option<bool> {
