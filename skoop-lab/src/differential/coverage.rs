@@ -172,7 +172,7 @@ fn names(words: &[&str], is_match: bool) -> Vec<String> {
         let is_value = place > 0
             && matches!(
                 words.get(place - 1),
-                Some(&("{" | "." | "," | ":" | "l4proto" | "!=" | "protocol" | "nexthdr" | "nat"))
+                Some(&("{" | "." | "," | ":" | "l4proto" | "!=" | "protocol" | "nexthdr" | "nat" | "with"))
             );
         if KEYS.contains(word) && !is_value && !next.is_empty() && !next.starts_with(['}', ',', ':']) && next != "to" {
             names.push(format!("{word} {next}"));
