@@ -26,7 +26,7 @@ pub(crate) use tuple::{Tuple, TupleKey, Zone};
 pub(crate) use unique::NatRange;
 
 use crate::Tri;
-use crate::netfilter::{Frame, RecentMemory, RuleDoubt, RuleId};
+use crate::netfilter::{Frame, RecentMemory, RuleDoubt, RuleId, SetChange};
 use flows::Flows;
 use known::Known;
 use sctp::SctpState;
@@ -39,6 +39,8 @@ pub struct Conntrack {
     known: Option<KnownFlows>,
     flows: Flows,
     answers: Vec<(Doubt, bool)>,
+    /// What rules of nftables did to sets.
+    set_changes: Vec<SetChange>,
     /// What rules with the match `recent` did.
     recent: RecentMemory,
 }
@@ -116,6 +118,15 @@ impl Conntrack {
     /// What was answered before in this walk about something that is unknown for the whole namespace.
     pub(crate) fn answered(&self, doubt: Doubt) -> Option<bool> {
         self.answers.iter().find(|(known, _)| *known == doubt).map(|(_, answer)| *answer)
+    }
+
+    /// What rules of nftables did to sets in this walk, the last at the end.
+    pub(crate) fn set_changes(&self) -> &[SetChange] {
+        &self.set_changes
+    }
+
+    pub(crate) fn change_set(&mut self, change: SetChange) {
+        self.set_changes.push(change);
     }
 
     pub(crate) fn remember(&mut self, doubt: Doubt, answer: bool) {

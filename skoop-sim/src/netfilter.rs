@@ -47,6 +47,7 @@ pub use extensions::{Extension, ExtensionKind, extensions};
 pub use result::{HookResult, NfBlocker, NfEvent, NfEventKind, NfVerdict, RejectWith, RuleRef, RuleSource};
 
 pub(crate) use matches::RecentMemory;
+pub(crate) use nft::SetChange;
 pub(crate) use run::RuleDoubt;
 pub(crate) use table::RuleId;
 pub(crate) use traverse::Frame;

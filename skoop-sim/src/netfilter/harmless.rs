@@ -156,6 +156,11 @@ fn all(verdict: Verdict, table: &Table, is: impl Fn(Verdict) -> bool, of_step: i
     })
 }
 
+/// Whether a statement changes nothing.
+fn idles(step: &Step, table: &Table) -> bool {
+    matches!(step, Step::Act(action) if action.is_harmless(table))
+}
+
 /// Whether it changes nothing and traversal goes on behind the rule.
 fn is_harmless(verdict: Verdict, table: &Table) -> bool {
     let is = |verdict| match verdict {
@@ -164,7 +169,7 @@ fn is_harmless(verdict: Verdict, table: &Table) -> bool {
         Verdict::Jump(chain) => table.chain(chain).is_some_and(|chain| chain.harmless),
         Verdict::Accept | Verdict::Drop | Verdict::Return | Verdict::Goto(_) | Verdict::Program(_) => false,
     };
-    all(verdict, table, is, |_| false)
+    all(verdict, table, is, |step| idles(step, table))
 }
 
 /// Whether it lets the packet pass and changes nothing.
@@ -175,7 +180,7 @@ fn accepts(verdict: Verdict, table: &Table) -> bool {
         Verdict::Jump(chain) | Verdict::Goto(chain) => table.chain(chain).is_some_and(|chain| chain.only_accepts),
         Verdict::Drop | Verdict::Program(_) => false,
     };
-    all(verdict, table, is, |_| false)
+    all(verdict, table, is, |step| idles(step, table))
 }
 
 /// Whether it changes no packet, but for stopping it.
@@ -188,7 +193,7 @@ fn only_decides(verdict: Verdict, table: &Table) -> bool {
         }
         Verdict::Program(_) => false,
     };
-    all(verdict, table, is, |step| matches!(step, Step::Act(action) if action.only_stops()))
+    all(verdict, table, is, |step| idles(step, table) || matches!(step, Step::Act(action) if action.only_stops()))
 }
 
 fn reads_changes_of(rule: &Rule, table: &Table) -> bool {

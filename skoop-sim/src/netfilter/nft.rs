@@ -18,7 +18,7 @@ mod test;
 pub(crate) mod text;
 
 pub(crate) use compile::{looks_like_iptables, read};
-pub(crate) use set::SetData;
+pub(crate) use set::{SetChange, SetData};
 pub(crate) use step::Step;
 pub(crate) use test::{Compare, Lookup, Quota};
 

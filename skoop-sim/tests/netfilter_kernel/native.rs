@@ -146,6 +146,13 @@ const RULES: &[&str] = &[
     "jhash ip saddr mod 2 seed 0x1234 == 0",
     "jhash ip saddr . ip daddr mod 4 seed 0x1 != 2",
     "jhash ip saddr . tcp dport mod 4 seed 0x1 1",
+    "tcp option maxseg exists",
+    "tcp option maxseg missing",
+    "tcp option timestamp missing",
+    "ip option rr exists",
+    "ip option lsrr missing",
+    "meta ipsec missing",
+    "exthdr hbh exists",
     "comment \"all of it\"",
 ];
 
@@ -213,6 +220,9 @@ const RULESETS: &[&str] = &[
     // At the device.
     "table netdev t { chain i { type filter hook ingress device \"c0\" priority 0; ip saddr 10.1.1.2 drop; udp dport 53 drop; ether saddr 02:00:00:00:00:99 drop; meta iifname \"c0\" tcp dport 443 counter; } }",
     "table inet t { chain i { type filter hook ingress device \"c0\" priority 0; ip saddr 10.1.1.3 drop; tcp dport 80 drop; } }",
+    // Sets that rules fill (nft_dynset.c).
+    "table ip t { set seen { type inet_service; flags dynamic; }
+       chain f { type filter hook forward priority 0; tcp dport @seen drop; tcp dport 80 add @seen { tcp sport }; tcp sport @seen reject; tcp sport 20002 delete @seen { tcp sport }; } }",
 ];
 
 /// Lets the packets pass that mark the end of a flow: a rule in front of every base chain.

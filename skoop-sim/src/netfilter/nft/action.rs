@@ -11,7 +11,8 @@ pub(super) use header::HeaderField;
 pub(super) use nat::{NatAction, NatPart};
 
 use super::ast::Reject;
-use super::source::{Scope, Source};
+use super::set::{Key, SetChange};
+use super::source::{Scope, Source, key_of};
 use super::step;
 use crate::netfilter::result::RejectWith;
 use crate::netfilter::run::Run;
@@ -45,6 +46,12 @@ pub(crate) enum Action {
     /// `queue`, and whether it is bypassed where no program listens.
     Queue(bool),
     Header(HeaderField, Source),
+    /// `add`, `update`, `delete`: an element of a set, by its place in the table (`net/netfilter/nft_dynset.c`).
+    Update {
+        key: Box<[Source]>,
+        set: u32,
+        added: bool,
+    },
     /// `fwd to DEVICE`: the frame goes on there (`nft_fwd_netdev_eval`).
     Forward(Box<str>),
     /// What it does is not known, for this reason; and whether a packet that it lets pass leaves the base chain.
@@ -83,6 +90,15 @@ impl Action {
             Self::Header(field, source) => {
                 with_value(source, run, table, rule, |run, value| field.write(run, value, rule))
             }
+            Self::Update { key, set, added } => {
+                let Some(values) = key_of(key, run, Scope { sets: &table.sets, drawn: None }) else {
+                    return Effect::Break;
+                };
+                if let (Some(key), Some(set)) = (Key::of(values.as_slice()), table.set(*set)) {
+                    run.conntrack.change_set(SetChange { set: set.id, key, added: *added });
+                }
+                Effect::Continue
+            }
             Self::Forward(device) => {
                 run.result.redirect = Some(device.to_string());
                 Effect::Accept
@@ -96,6 +112,11 @@ impl Action {
         matches!(self, Self::Unknown(_, true) | Self::Queue(_))
     }
 
+    /// Whether no packet fares differently for it.
+    pub(crate) fn is_harmless(&self, table: &Table) -> bool {
+        matches!(self, Self::Update { set, .. } if table.set(*set).is_none_or(|set| !set.asked))
+    }
+
     pub(crate) fn only_stops(&self) -> bool {
         matches!(self, Self::Reject(_))
     }
@@ -107,6 +128,7 @@ impl Action {
                 source.reads_changes()
             }
             Self::Unknown(..) | Self::Nat(_) | Self::Tproxy { .. } | Self::Helper(_) | Self::Labels(_) => true,
+            Self::Update { key, .. } => key.iter().any(Source::reads_changes),
             Self::Reject(_) | Self::Notrack | Self::Forward(_) | Self::Queue(_) => false,
         }
     }

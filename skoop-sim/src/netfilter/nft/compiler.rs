@@ -11,7 +11,9 @@ use skoop_model::Family;
 use super::ast::{self, BinaryOp, Element, Expr, SetRef};
 use super::fields::{self, Demands};
 use super::set::{Ranges, SetData, Stored, place};
-use super::source::{CtKey, Fib, FibResult, Generator, Hashed, Header, MetaKey, Source, TEXT, text_bits, text_range};
+use super::source::{
+    CtKey, Fib, FibResult, Generator, Hashed, Header, MetaKey, PartKey, Source, TEXT, text_bits, text_range,
+};
 use crate::netfilter::common::{DevicePattern, bits};
 use crate::netfilter::image::Base;
 use crate::netfilter::nft::step::Step;
@@ -55,6 +57,7 @@ impl<'a> Compiler<'a> {
         for set in &table.sets {
             let mut data = compiler.set_data(&set.elements);
             data.name = set.name.clone();
+            data.id = id_of(table, &set.name);
             data.partial |= set.partial;
             let number = compiler.push_set(data);
             compiler.named.insert(&set.name, number);
@@ -99,7 +102,13 @@ impl<'a> Compiler<'a> {
     /// The set that an expression names or brings along; one that was not seen is of unknown contents.
     pub(super) fn set_ref(&mut self, set: &SetRef) -> u32 {
         match set {
-            SetRef::Named(name) => self.named_set(name),
+            SetRef::Named(name) => {
+                let set = self.named_set(name);
+                if let Some(data) = usize::try_from(set).ok().and_then(|set| self.sets.get_mut(set)) {
+                    data.asked = true;
+                }
+                set
+            }
             SetRef::Anonymous(elements) => {
                 let data = self.set_data(elements);
                 self.push_set(data)
@@ -162,6 +171,10 @@ impl<'a> Compiler<'a> {
                 known => Source::Ct(known),
             },
             Expr::Fib { result, flags } => fib(result, flags),
+            Expr::ExtensionHeader { name, field } => part(PartKey::extension(name, field.as_deref()), expr),
+            Expr::TcpOption { name, field } => part(PartKey::tcp_option(name, field.as_deref()), expr),
+            Expr::IpOption { name, field } => part(PartKey::ip_option(name, field.as_deref()), expr),
+            Expr::SctpChunk { name, field } => part(PartKey::chunk(name, field.as_deref()), expr),
             Expr::Numgen { modulus, offset, .. } => generator(*modulus, *offset, false),
             Expr::Symhash { modulus, offset } => generator(*modulus, *offset, true),
             Expr::Jhash { expr, modulus, offset, seed } => self.jhash(expr, *modulus, *offset, *seed),
@@ -225,8 +238,19 @@ impl<'a> Compiler<'a> {
     }
 }
 
+/// A number for the set of this name, by FNV-1a.
+fn id_of(table: &ast::Table, name: &str) -> u64 {
+    let texts = [table.family.name(), " ", &table.name, " ", name];
+    let bytes = texts.into_iter().flat_map(str::bytes);
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)).max(1)
+}
+
 fn generator(modulus: u32, offset: u32, hashed: bool) -> Source {
     Source::Generator(Generator { modulus: modulus.max(1), offset, hashed })
+}
+
+fn part(key: Option<PartKey>, expr: &Expr) -> Source {
+    key.map_or_else(|| Source::Unknown(format!("`{expr}` is not modelled").into()), Source::Part)
 }
 
 fn payload(protocol: &str, field: &str) -> Source {
@@ -281,9 +305,6 @@ pub(super) fn demands(expr: &Expr, demands: &mut Demands) {
         Expr::Map { key, .. } => self::demands(key, demands),
         Expr::Jhash { expr, .. } => self::demands(expr, demands),
         Expr::Payload { protocol, .. } => demands.add(if **protocol == *"vxlan" { "udp" } else { protocol }),
-        Expr::TcpOption { .. } => demands.add("tcp"),
-        Expr::IpOption { .. } => demands.add("ip"),
-        Expr::SctpChunk { .. } => demands.add("sctp"),
         Expr::DccpOption(_) => demands.add("dccp"),
         _ => {}
     }

@@ -19,6 +19,17 @@ pub(crate) struct Key {
     pub parts: [u128; MAX_PARTS],
 }
 
+impl Key {
+    /// The key of values that are known.
+    pub(crate) fn of(values: &[Seen]) -> Option<Self> {
+        let mut key = Self { count: values.len(), ..Self::default() };
+        for (part, value) in key.parts.iter_mut().zip(values) {
+            *part = value.exact()?;
+        }
+        Some(key)
+    }
+}
+
 impl Hash for Key {
     fn hash<H: Hasher>(&self, state: &mut H) {
         for part in self.parts.iter().take(self.count) {
@@ -52,6 +63,10 @@ pub(crate) struct SetData {
     catch_all: Option<u32>,
     /// By element.
     pub stored: Vec<Stored>,
+    /// Tells the set from all others of the namespace; 0 for an anonymous one.
+    pub id: u64,
+    /// A rule looks it up.
+    pub asked: bool,
     /// An element was not understood, or the set was not seen: "not in the set" is not certain.
     pub partial: bool,
 }
@@ -64,12 +79,24 @@ struct Shape {
     filed: HashMap<Key, Vec<u32>, BuildHasherDefault<FastHasher>>,
 }
 
+/// What a rule did to a set in this walk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SetChange {
+    /// [`SetData::id`].
+    pub set: u64,
+    pub key: Key,
+    /// It was added, not deleted.
+    pub added: bool,
+}
+
 /// Result of a lookup.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Found {
     /// Element.
     Hit(u32),
     Miss,
+    /// An element that a rule added in this walk.
+    Added,
     /// One of these elements, or none if so it says; empty where the element is one that was not understood.
     Doubt {
         elements: Vec<u32>,
@@ -80,7 +107,7 @@ pub(crate) enum Found {
 impl Found {
     pub(crate) fn is_hit(&self) -> Tri {
         match self {
-            Self::Hit(_) | Self::Doubt { or_none: false, .. } => Tri::Yes,
+            Self::Hit(_) | Self::Added | Self::Doubt { or_none: false, .. } => Tri::Yes,
             Self::Miss => Tri::No,
             Self::Doubt { .. } => Tri::Maybe,
         }
@@ -121,12 +148,11 @@ impl SetData {
         for (number, (ranges, _)) in (0..).zip(&self.boxes) {
             let masks = masks_of(ranges);
             let key = masked(key_of(ranges), &masks);
-            match self.shapes.iter_mut().find(|shape| shape.masks == masks) {
-                Some(shape) => shape.filed.entry(key).or_default().push(number),
-                None => {
-                    let filed = [(key, vec![number])].into_iter().collect();
-                    self.shapes.push(Shape { masks, filed });
-                }
+            if let Some(shape) = self.shapes.iter_mut().find(|shape| shape.masks == masks) {
+                shape.filed.entry(key).or_default().push(number);
+            } else {
+                let filed = [(key, vec![number])].into_iter().collect();
+                self.shapes.push(Shape { masks, filed });
             }
         }
     }
@@ -139,14 +165,15 @@ impl SetData {
         })
     }
 
-    /// Looks up a key of which some bits may be unknown.
-    pub(crate) fn find(&self, values: &[Seen]) -> Found {
-        let mut key = Key { count: values.len(), ..Key::default() };
-        for (part, value) in key.parts.iter_mut().zip(values) {
-            match value.exact() {
-                Some(exact) => *part = exact,
-                None => return self.scan(values),
-            }
+    /// Looks up a key of which some bits may be unknown. `changes` is what rules did to sets before.
+    pub(crate) fn find(&self, values: &[Seen], changes: &[SetChange]) -> Found {
+        let Some(key) = Key::of(values) else { return self.scan(values) };
+        let mut changes = changes.iter().rev();
+        match changes.find(|change| change.set == self.id && change.key == key && self.id != 0) {
+            Some(change) if !change.added => return Found::Miss,
+            // What was there before keeps its value.
+            Some(_) => return self.find_exact(&key).map_or(Found::Added, Found::Hit),
+            None => {}
         }
         match self.find_exact(&key) {
             Some(element) => Found::Hit(element),

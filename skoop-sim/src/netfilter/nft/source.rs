@@ -4,6 +4,7 @@ mod ct;
 mod fib;
 mod hash;
 mod meta;
+mod options;
 mod packet;
 
 use skoop_model::Family;
@@ -12,6 +13,7 @@ pub(super) use ct::CtKey;
 pub(super) use fib::{Fib, FibResult};
 pub(super) use hash::Hashed;
 pub(super) use meta::MetaKey;
+pub(super) use options::PartKey;
 
 use super::ast::BinaryOp;
 use super::set::{Found, SetData, Stored};
@@ -30,6 +32,8 @@ pub(crate) enum Source {
     Payload(Base, u32, u32),
     Meta(MetaKey),
     Ct(CtKey),
+    /// Extension headers, options, chunks.
+    Part(PartKey),
     Fib(Box<Fib>),
     /// `numgen`, `jhash`, `symhash`: what is drawn, from the offset on.
     Generator(Generator),
@@ -87,7 +91,8 @@ impl Source {
             Self::Payload(base, offset, length) => packet::payload(run, *base, *offset, *length),
             Self::Meta(key) => key.eval(run),
             Self::Ct(key) => key.eval(run),
-            Self::Fib(fib) => fib.eval(run),
+            Self::Part(key) => key.eval(run),
+            Self::Fib(fib) => Some(fib.eval(run)),
             Self::Generator(generator) => match scope.drawn {
                 Some(drawn) => Some(Seen::whole(drawn, 32)),
                 None if generator.modulus == 1 => Some(Seen::whole(generator.offset.into(), 32)),
@@ -117,7 +122,7 @@ impl Source {
             Self::Binary(_, sides) => sides.0.doubt().or_else(|| sides.1.doubt()),
             Self::Map(key, _) => key.iter().find_map(Self::doubt),
             Self::Hash(_) => Some("a value that is hashed is not known".to_owned()),
-            Self::Payload(..) => Some("bytes of the packet that it asks for are not known".to_owned()),
+            Self::Payload(..) | Self::Part(_) => Some("bytes of the packet that it asks for are not known".to_owned()),
             Self::Meta(key) => Some(format!("`meta {}` is not known", key.name())),
             Self::Ct(_) => Some("what it asks of the flow is not known".to_owned()),
             Self::Fib(_) => Some("routes or addresses that `fib` asks for are not known".to_owned()),
@@ -129,7 +134,7 @@ impl Source {
     /// Whether the value may hang on what rules change: mark, TOS, TTL, tracking.
     pub(crate) fn reads_changes(&self) -> bool {
         match self {
-            Self::Constant(..) | Self::Generator(_) | Self::Fib(_) => false,
+            Self::Constant(..) | Self::Generator(_) | Self::Fib(_) | Self::Part(_) => false,
             Self::Header(header) => *header == Header::Ttl,
             Self::Payload(base, ..) => *base == Base::Network,
             Self::Meta(key) => key.is_changeable(),
@@ -171,9 +176,9 @@ impl KeyValues {
 fn mapped(key: &[Source], set: u32, run: &Run<'_>, scope: Scope<'_>) -> Option<Seen> {
     let values = key_of(key, run, scope)?;
     let set = scope.set(set)?;
-    match set.find(values.as_slice()) {
+    match set.find(values.as_slice(), run.conntrack.set_changes()) {
         Found::Miss => None,
-        Found::Doubt { .. } => Some(Seen::unknown(TEXT)),
+        Found::Added | Found::Doubt { .. } => Some(Seen::unknown(TEXT)),
         Found::Hit(element) => match set.stored.get(usize::try_from(element).ok()?)? {
             Stored::Data(ranges) => match &**ranges {
                 [(first, last)] if first == last => Some(Seen::whole(*first, TEXT)),

@@ -39,9 +39,11 @@ impl VerdictMap {
             Stored::Verdict(verdict) => Some(*verdict),
             Stored::Nothing | Stored::Data(_) => None,
         };
-        match set.find(values.as_slice()) {
+        match set.find(values.as_slice(), run.conntrack.set_changes()) {
             Found::Hit(element) => verdict(element),
             Found::Miss => None,
+            // The verdict that came with it is not kept.
+            Found::Added => self.choose(&[None], run, table, rule),
             Found::Doubt { elements, or_none } => {
                 let mut options: Vec<Option<Verdict>> = elements.into_iter().map(verdict).collect();
                 options.dedup();

@@ -77,7 +77,7 @@ impl Lookup {
     pub(crate) fn eval(&self, run: &Run<'_>, sets: &[SetData]) -> Tri {
         let scope = Scope { sets, drawn: None };
         let Some(values) = key_of(&self.key, run, scope) else { return Tri::No };
-        let found = scope.set(self.set).map(|set| set.find(values.as_slice()).is_hit());
+        let found = scope.set(self.set).map(|set| set.find(values.as_slice(), run.conntrack.set_changes()).is_hit());
         found.unwrap_or(Tri::Maybe).invert_if(self.negated)
     }
 

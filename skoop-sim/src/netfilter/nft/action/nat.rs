@@ -63,9 +63,9 @@ impl NatPart {
                     return Err(Effect::Break);
                 };
                 let Some(set) = table.set(*set) else { return unknown(None) };
-                let found = match set.find(values.as_slice()) {
+                let found = match set.find(values.as_slice(), run.conntrack.set_changes()) {
                     Found::Miss => return Err(Effect::Break),
-                    Found::Doubt { .. } => return unknown(key.iter().find_map(Source::doubt)),
+                    Found::Added | Found::Doubt { .. } => return unknown(key.iter().find_map(Source::doubt)),
                     Found::Hit(element) => usize::try_from(element).ok().and_then(|element| set.stored.get(element)),
                 };
                 match found {

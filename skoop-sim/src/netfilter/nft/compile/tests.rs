@@ -37,6 +37,10 @@ set services {
 type ipv4_addr . inet_proto . inet_service
 elements = { 10.96.0.1 . tcp . 443, 10.96.0.2 . udp . 53 }
 }
+set filled {
+type ipv4_addr
+flags dynamic
+}
 set boxes {
 type ipv4_addr . inet_service
 flags interval
@@ -64,6 +68,7 @@ fn ping() -> Packet {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table, one line a case")]
 fn a_rule_matches_what_the_kernel_says() {
     use Tri::{Maybe, No, Yes};
     #[rustfmt::skip]
@@ -105,7 +110,7 @@ fn a_rule_matches_what_the_kernel_says() {
         ("meta length 60", web(), Yes),
         ("meta skuid 0", web(), No),
         ("meta cpu 0", web(), Maybe),
-        ("meta cgroup 1", web(), Maybe),
+        ("meta cgroup 1", web(), No),
         // nft_ct.c
         ("ct state new", web(), Yes),
         ("ct state established,related", web(), No),
@@ -142,6 +147,16 @@ fn a_rule_matches_what_the_kernel_says() {
         ("meta mark set 0x11 meta mark & 0x10 == 0x10", web(), Yes),
         ("meta mark set ip saddr map @marks meta mark 5", web(), Yes),
         ("meta mark set ip daddr map @marks", web(), No),
+        // nft_exthdr.c
+        ("exthdr hbh exists", six(), No),
+        ("exthdr hbh missing", six(), Yes),
+        ("tcp option maxseg exists", web(), Maybe),
+        ("tcp option maxseg missing", dns(), Yes),
+        ("ip option rr exists", web(), No),
+        // nft_dynset.c: what a rule adds is there for the next one
+        ("add @filled { ip saddr } ip saddr @filled", web(), Yes),
+        ("add @filled { ip saddr } delete @filled { ip saddr } ip saddr @filled", web(), No),
+        ("ip saddr @filled", web(), No),
         // nft_limit.c, nft_quota.c, nft_connlimit.c: within limits first
         ("limit rate 1/second", web(), Maybe),
         ("quota over 1 mbytes used 2 mbytes", web(), Yes),

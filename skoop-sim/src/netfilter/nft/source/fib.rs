@@ -31,17 +31,16 @@ pub(crate) enum FibResult {
 }
 
 impl Fib {
-    pub(super) fn eval(&self, run: &Run<'_>) -> Option<Seen> {
+    pub(super) fn eval(&self, run: &Run<'_>) -> Seen {
         if self.result == FibResult::Type {
-            return Some(self.kind(run));
+            return self.kind(run);
         }
-        let found = self.device(run);
-        Some(match (self.result, found) {
+        match (self.result, self.device(run)) {
             (FibResult::Presence, Some(found)) => Seen::whole(u128::from(found.is_some()), 1),
             (FibResult::Presence, None) => Seen::unknown(1),
             (_, Some(found)) => Seen::whole(text_bits(found.map_or("", |link| &link.name)), TEXT),
             (_, None) => Seen::unknown(TEXT),
-        })
+        }
     }
 
     fn bound<'r>(&self, run: &Run<'r>) -> Option<&'r Link> {
@@ -72,6 +71,7 @@ impl Fib {
     }
 
     /// The device of the route (`nft_fib4_eval`, `nft_fib6_eval`). None: not known; none inside: there is none.
+    #[expect(clippy::option_option, reason = "not known, and known to be none, are two answers")]
     fn device<'r>(&self, run: &Run<'r>) -> Option<Option<&'r Link>> {
         let packet = &*run.packet;
         let (hook, input) = (run.at.hook, run.at.in_device);

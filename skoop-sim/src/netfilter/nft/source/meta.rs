@@ -33,11 +33,15 @@ pub(crate) enum MetaKey {
     OutBridge,
     /// `sdif`, `sdifname`: the port of a VRF.
     Slave,
+    /// `ipsec`, `secpath`: whether the packet came in by IPsec.
+    Ipsec,
+    /// `cgroup`: of the sending socket.
+    Cgroup,
     Other(Box<str>),
 }
 
 /// Names, `iif` and `oif` by the name of the device too: that is how `nft` prints them.
-const NAMES: [(&str, MetaKey); 22] = [
+const NAMES: [(&str, MetaKey); 25] = [
     ("length", MetaKey::Length),
     ("protocol", MetaKey::Protocol),
     ("nfproto", MetaKey::NfProto),
@@ -58,6 +62,9 @@ const NAMES: [(&str, MetaKey); 22] = [
     ("pkttype", MetaKey::PacketType),
     ("ibrname", MetaKey::InBridge),
     ("obrname", MetaKey::OutBridge),
+    ("ipsec", MetaKey::Ipsec),
+    ("secpath", MetaKey::Ipsec),
+    ("cgroup", MetaKey::Cgroup),
     ("sdif", MetaKey::Slave),
     ("sdifname", MetaKey::Slave),
 ];
@@ -93,8 +100,8 @@ impl MetaKey {
             Self::Mark => Some(Seen::whole(packet.mark.0.into(), 32)),
             Self::InName => name(input),
             Self::OutName => name(output),
-            Self::InType => device_type(input?),
-            Self::OutType => device_type(output?),
+            Self::InType => Some(device_type(input?)),
+            Self::OutType => Some(device_type(output?)),
             Self::InGroup => Some(Seen::whole(input?.group.into(), 32)),
             Self::OutGroup => Some(Seen::whole(output?.group.into(), 32)),
             Self::InKind => device_kind(input?),
@@ -108,7 +115,9 @@ impl MetaKey {
                 None => Some(Seen::whole(0, TEXT)),
                 Some(_) => Some(Seen::unknown(TEXT)),
             },
-            Self::Other(_) => Some(Seen::unknown(TEXT)),
+            Self::Ipsec if run.env.has_ipsec() == Some(false) => Some(Seen::whole(0, 8)),
+            Self::Cgroup => owner(run, None),
+            Self::Ipsec | Self::Other(_) => Some(Seen::unknown(TEXT)),
         }
     }
 }
@@ -128,13 +137,13 @@ fn nf_protocol(run: &Run<'_>) -> u128 {
 }
 
 /// `ARPHRD_…` (`include/uapi/linux/if_arp.h`).
-fn device_type(link: &Link) -> Option<Seen> {
+fn device_type(link: &Link) -> Seen {
     const ETHER: u128 = 1;
     const LOOPBACK: u128 = 772;
     match &link.kind {
-        LinkKind::Loopback => Some(Seen::whole(LOOPBACK, 16)),
-        LinkKind::Physical | LinkKind::Other { .. } if link.mac.is_none() => Some(Seen::unknown(16)),
-        _ => Some(Seen::whole(ETHER, 16)),
+        LinkKind::Loopback => Seen::whole(LOOPBACK, 16),
+        LinkKind::Physical | LinkKind::Other { .. } if link.mac.is_none() => Seen::unknown(16),
+        _ => Seen::whole(ETHER, 16),
     }
 }
 

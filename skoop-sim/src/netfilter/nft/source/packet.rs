@@ -41,7 +41,7 @@ pub(super) fn payload(run: &Run<'_>, base: Base, offset: u32, length: u32) -> Op
     let (src, dst) = match run.layer {
         // What was made here has no Ethernet header before it leaves (`skb_mac_header_was_set`).
         Layer::Inet if run.state.origin == Some(Origin::Local) => return None,
-        Layer::Inet => (run.state.source_mac, None),
+        Layer::Inet => (run.state.source_mac, packet.details.as_ref().and_then(|details| details.dst_mac)),
         Layer::Bridge(at) => (Some(at.src_mac), Some(at.dst_mac)),
         Layer::Device(at) => (at.src_mac, at.dst_mac),
     };

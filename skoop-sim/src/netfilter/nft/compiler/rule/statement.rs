@@ -31,18 +31,21 @@ impl Compiler<'_> {
             Statement::Dup { address, device } => {
                 address.iter().chain(device).for_each(|expr| self.demand(expr, draft));
             }
-            Statement::SetUpdate { op, key, value, statements, .. } => {
+            Statement::SetUpdate { op, set, key, value, statements } => {
                 self.demand(key, draft);
                 if let Some(value) = value {
                     self.demand(value, draft);
                 }
+                let parts = self.key(key);
+                let set = self.named_set(set);
+                self.step(Step::Act(Action::Update { key: parts, set, added: *op != SetOp::Delete }), draft);
                 if *op != SetOp::Delete {
-                    self.limits(statements, draft);
+                    limits(statements, draft);
                 }
             }
             Statement::Meter { key, statement, .. } => {
                 self.demand(key, draft);
-                self.limits(std::slice::from_ref(statement), draft);
+                limits(std::slice::from_ref(statement), draft);
             }
             Statement::Limit(limit) => draft.tests.push(Test::Limit(limit.over)),
             Statement::Quota(quota) => draft.tests.push(quota_test(*quota)),
@@ -112,19 +115,6 @@ impl Compiler<'_> {
             self.push_tests(&mut draft.steps, tests);
         }
         draft.steps.push(step);
-    }
-
-    /// Statements of an element that a rule adds: they may end the rule.
-    fn limits(&mut self, statements: &[impl std::borrow::Borrow<Statement>], draft: &mut Draft) {
-        for statement in statements {
-            match statement.borrow() {
-                Statement::Limit(limit) => draft.tests.push(Test::Limit(limit.over)),
-                Statement::ConnectionCount { over: true, .. } => draft.tests.push(Test::Limit(true)),
-                Statement::ConnectionCount { .. } => draft.tests.push(Test::Limit(false)),
-                Statement::Quota(quota) => draft.tests.push(Test::Limit(quota.over)),
-                _ => {}
-            }
-        }
     }
 
     fn object(&mut self, kind: &str, name: &Expr, draft: &mut Draft) {
@@ -230,6 +220,19 @@ fn label(value: &Source) -> Option<u128> {
     match value {
         Source::Constant(number, width) if *width < TEXT => 1_u128.checked_shl(u32::try_from(*number).ok()?),
         _ => None,
+    }
+}
+
+/// Statements of an element that a rule adds: they may end the rule.
+fn limits(statements: &[impl std::borrow::Borrow<Statement>], draft: &mut Draft) {
+    for statement in statements {
+        match statement.borrow() {
+            Statement::Limit(limit) => draft.tests.push(Test::Limit(limit.over)),
+            Statement::ConnectionCount { over: true, .. } => draft.tests.push(Test::Limit(true)),
+            Statement::ConnectionCount { .. } => draft.tests.push(Test::Limit(false)),
+            Statement::Quota(quota) => draft.tests.push(Test::Limit(quota.over)),
+            _ => {}
+        }
     }
 }
 
