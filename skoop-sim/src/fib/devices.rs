@@ -12,7 +12,7 @@ use crate::hash::FastMap;
 pub(super) struct Devices {
     /// In the order of the snapshot.
     order: Vec<IfIndex>,
-    devices: FastMap<IfIndex, Device>,
+    known: FastMap<IfIndex, Device>,
     /// Settings of a device that is not in the snapshot: those of `all`.
     unknown: Settings,
     /// Own addresses.
@@ -77,7 +77,7 @@ impl Devices {
             v4: v4.remove(&link.index).unwrap_or_default(),
         };
         let order = links.iter().map(|link| link.index).collect();
-        let devices = links.iter().map(|link| link.index).zip(links.iter().map(device)).collect();
+        let known = links.iter().map(|link| link.index).zip(links.iter().map(device)).collect();
         let mut neighbours = FastMap::default();
         let entries = namespace.neighbours.elements().iter().filter(|entry| !entry.proxy);
         for Neighbour { link, address, state, .. } in entries {
@@ -85,7 +85,7 @@ impl Devices {
         }
         Self {
             order,
-            devices,
+            known,
             unknown: Settings::of(sysctls, "all"),
             own: addresses.iter().map(Address::ip).collect(),
             neighbours,
@@ -93,16 +93,16 @@ impl Devices {
     }
 
     pub(super) fn link(&self, index: IfIndex) -> Option<&Link> {
-        self.devices.get(&index).map(|device| &device.link)
+        self.known.get(&index).map(|device| &device.link)
     }
 
     pub(super) fn settings(&self, index: IfIndex) -> &Settings {
-        self.devices.get(&index).map_or(&self.unknown, |device| &device.settings)
+        self.known.get(&index).map_or(&self.unknown, |device| &device.settings)
     }
 
     /// IPv4 addresses of a device, in the kernel's order.
     pub(super) fn addresses_v4(&self, index: IfIndex) -> &[Address] {
-        self.devices.get(&index).map_or(&[], |device| &device.v4)
+        self.known.get(&index).map_or(&[], |device| &device.v4)
     }
 
     /// All devices, in the order of the snapshot.

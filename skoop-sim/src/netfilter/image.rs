@@ -74,11 +74,6 @@ impl Image {
         self.total
     }
 
-    /// Offset of the header above IP; none in a fragment that has none.
-    pub(crate) fn transport(&self) -> Option<usize> {
-        self.transport
-    }
-
     /// Reads `length` bits (at most 128), `offset` bits behind a base. None: the packet is too short for it, or has no such header;
     /// the kernel then says that the rule does not match (`NFT_BREAK`).
     pub(crate) fn read(&self, base: Base, offset: u32, length: u32) -> Option<Seen> {

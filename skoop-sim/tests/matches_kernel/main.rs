@@ -33,12 +33,8 @@ impl NetfilterEnv for Loopback {
 }
 
 fn run(program: &str, args: &[&str], input: &str) -> String {
-    let mut child = Command::new(program)
-        .args(args)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap_or_else(|error| panic!("{program}: {error}"));
+    let mut child =
+        Command::new(program).args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect(program);
     child.stdin.take().expect("a pipe").write_all(input.as_bytes()).expect("its input");
     let output = child.wait_with_output().expect("its output");
     assert!(output.status.success(), "{program} {args:?} of\n{input}");

@@ -74,7 +74,7 @@ fn packets_in_packets() {
 
     let six = Packet { src: ip("fd00::1"), dst: ip("fd00::2"), ..web() };
     let image = Image::of(&six);
-    assert_eq!((image.bits(Base::Network, 48, 8), image.transport()), (Some(6), Some(40)));
+    assert_eq!((image.bits(Base::Network, 48, 8), image.bits(Base::Transport, 0, 16)), (Some(6), Some(4000)));
     assert_eq!(image.bits(Base::Network, 12, 20), None);
 }
 

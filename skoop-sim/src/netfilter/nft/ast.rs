@@ -80,7 +80,6 @@ pub(crate) struct Table {
     pub chains: Vec<Chain>,
     /// Sets and maps.
     pub sets: Vec<Set>,
-    pub flowtables: Vec<Flowtable>,
     pub objects: Vec<Object>,
     /// Something in the table was not understood that may concern any of its chains (a chain whose head was unreadable).
     pub partial: Option<Problem>,
@@ -168,13 +167,6 @@ pub(crate) struct Element {
     /// Seconds until it expires, from the dump.
     pub expires_s: Option<u64>,
     pub comment: Option<Box<str>>,
-}
-
-/// One flowtable.
-#[derive(Debug)]
-pub(crate) struct Flowtable {
-    pub name: Box<str>,
-    pub devices: Vec<Box<str>>,
 }
 
 /// A stateful object with a name.

@@ -5,8 +5,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::ast::{
-    Chain, Expr, Flowtable, Nat, Object, Problem, Reject, Rule, Ruleset, Set, SetOp, SetRef, Source, Statement, Table,
-    TableFamily,
+    Chain, Expr, Nat, Object, Problem, Reject, Rule, Ruleset, Set, SetOp, SetRef, Source, Statement, Table, TableFamily,
 };
 use super::normal;
 
@@ -62,7 +61,6 @@ impl TableBuilder {
             dormant: false,
             chains: Vec::new(),
             sets: Vec::new(),
-            flowtables: Vec::new(),
             objects: Vec::new(),
             partial: None,
         };
@@ -108,11 +106,6 @@ impl TableBuilder {
             self.sets.insert(set.name.clone(), self.table.sets.len());
             self.table.sets.push(set);
         }
-    }
-
-    pub(super) fn flowtable(&mut self, flowtable: Flowtable) {
-        self.table.flowtables.retain(|known| known.name != flowtable.name);
-        self.table.flowtables.push(flowtable);
     }
 
     pub(super) fn object(&mut self, object: Object) {

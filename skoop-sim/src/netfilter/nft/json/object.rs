@@ -1,7 +1,7 @@
 //! Objects of a ruleset: tables, chains, rules, sets, flowtables, stateful objects.
 
 use super::super::ast::{
-    Base, Chain, ChainKind, Flowtable, Limit, Object, ObjectKind, Quota, Rule, Source, Statement, TableFamily,
+    Base, Chain, ChainKind, Limit, Object, ObjectKind, Quota, Rule, Source, Statement, TableFamily,
 };
 use super::super::builder::{Builder, TableBuilder};
 use super::super::normal;
@@ -62,10 +62,8 @@ fn add_to_table(
             table.rule(body.get_text("chain")?, rule);
         }
         "set" | "map" | "meter" => table.set(set::read(body, source, kind == "map")?),
-        "flowtable" => {
-            let devices = names(body.get("dev"))?;
-            table.flowtable(Flowtable { name: body.get("name")?.boxed()?, devices });
-        }
+        // Which flows it has taken is told by the flows.
+        "flowtable" => {}
         _ => {
             let kind = object(kind, body, family)?;
             table.object(Object { name: body.get("name")?.boxed()?, kind });

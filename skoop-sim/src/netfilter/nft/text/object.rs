@@ -1,24 +1,22 @@
 //! Flowtables and stateful objects.
 
-use super::super::ast::{Flowtable, Object, ObjectKind, Statement};
+use super::super::ast::{Object, ObjectKind, Statement};
 use super::super::builder::TableBuilder;
 use super::lexer::Token;
 use super::parser::Parser;
 use super::{statement, table};
 
-/// After `flowtable`.
-pub(super) fn flowtable(parser: &mut Parser<'_>, table: &mut TableBuilder) -> Option<()> {
-    let name = parser.name()?.into();
-    let mut devices = Vec::new();
+/// After `flowtable`: nothing of it is kept.
+pub(super) fn flowtable(parser: &mut Parser<'_>) -> Option<()> {
+    parser.name()?;
     block(parser, |parser| {
         match parser.peek_word()? {
-            "devices" | "device" => devices.extend(table::devices(parser)?),
+            // The list may go over several lines.
+            "devices" | "device" => drop(table::devices(parser)?),
             _ => parser.skip_line(),
         }
         Some(())
-    })?;
-    table.flowtable(Flowtable { name, devices });
-    Some(())
+    })
 }
 
 /// After the first word of a stateful object, `kind`.

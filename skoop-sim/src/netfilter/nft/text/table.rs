@@ -59,7 +59,7 @@ fn part(parser: &mut Parser<'_>, table: &mut TableBuilder, family: TableFamily) 
             }
         },
         "comment" => parser.quoted().map(drop),
-        "flowtable" => object::flowtable(parser, table),
+        "flowtable" => object::flowtable(parser),
         kind => object::read(parser, table, kind),
     }
 }

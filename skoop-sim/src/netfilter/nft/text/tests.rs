@@ -161,7 +161,6 @@ fn heads_of_chains() {
     assert_eq!(netdev.partial, None);
     assert_eq!(netdev.chains[0].base.as_ref().unwrap().devices.len(), 2);
     assert_eq!(netdev.chains[0].source.handle, 3);
-    assert_eq!(netdev.flowtables[0].devices.len(), 2);
     assert_eq!(netdev.objects[0].kind, ObjectKind::Helper("ftp".into()));
     assert_eq!(&*empty.name, "a");
     assert!(dormant.dormant && dormant.partial.is_none());
