@@ -157,8 +157,7 @@ pub struct PacketState {
     pub(crate) source_mac: Option<MacAddr>,
     pub(crate) sender: Sender,
     pub(crate) origin: Option<Origin>,
-    /// No process sends it: the kernel made it.
-    pub(crate) socketless: bool,
+    pub(crate) maker: Maker,
     /// What was answered about unknown rules that this packet met.
     pub(crate) answers: Vec<(RuleId, RuleDoubt, bool)>,
     /// Scratch memory of traversal, kept to spare allocations.
@@ -192,16 +191,16 @@ impl PacketState {
         self.tproxy
     }
 
-    /// The state of a packet that the kernel makes as an answer to this one: of the same flow, the other way, and of no socket
+    /// The state of a packet that the kernel makes as an answer to this one: of the same flow, the other way
     /// (`nf_conntrack_attach`, `net/netfilter/nf_conntrack_core.c`).
-    pub(crate) fn of_answer(tracking: Tracking) -> Self {
+    pub(crate) fn of_answer(tracking: Tracking, maker: Maker) -> Self {
         let tracking = match tracking {
             Tracking::Tracked { id, direction, .. } => {
                 Tracking::Tracked { id, info: Info::Related, direction: direction.opposite() }
             }
             Tracking::Unseen | Tracking::Untracked | Tracking::Invalid => Tracking::Unseen,
         };
-        Self { tracking, socketless: true, ..Self::default() }
+        Self { tracking, maker, ..Self::default() }
     }
 
     /// Says who sends the packet.
@@ -242,6 +241,18 @@ pub struct Sender {
     pub uid: Option<u32>,
     /// Group that owns the socket.
     pub gid: Option<u32>,
+}
+
+/// Who made a packet that did not come in by a device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Maker {
+    /// A process, by a socket of its own.
+    #[default]
+    Process,
+    /// The kernel, by a socket that no process has: `icmp_sk`, `ipv4_tcp_sk` (`sk->sk_socket->file` is none).
+    KernelSocket,
+    /// The kernel, without any socket.
+    NoSocket,
 }
 
 /// Whether a packet came in by a device or was made here.

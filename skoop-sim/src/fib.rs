@@ -14,6 +14,8 @@ mod table;
 mod trace;
 mod v6;
 
+use std::net::IpAddr;
+
 use skoop_model::{
     Address, Family, IfIndex, Link, NamespaceSnapshot, NextHop, Route, RouteKind, RouteProtocol, RouteScope,
     RoutingRule, RuleAction, Sysctls, TableId, Unavailable, Unseen,
@@ -79,6 +81,10 @@ impl Fib {
         if self.is_bound_to_down(flow) {
             return Lookup::NoRoute { asked: Vec::new() };
         }
+        if let Some(device) = self.shouted_by(flow) {
+            let found = device.and_then(|device| self.assume_by(device));
+            return found.unwrap_or(Lookup::NoRoute { asked: Vec::new() });
+        }
         let lookup = match self.select(flow, forks) {
             Ok(Outcome::Route { selected, rule }) => Lookup::Found(self.choose(flow, &selected, rule, forks)),
             Ok(Outcome::Refused { kind, route, rule }) => Lookup::Refused { kind, route, rule: Some(rule) },
@@ -92,9 +98,30 @@ impl Fib {
     }
 
     fn assume_on_link(&self, flow: &Flow) -> Option<Lookup<'_>> {
-        let device = flow.oif.filter(|_| flow.iif.is_none() && flow.family() == Family::V4)?;
+        self.assume_by(flow.oif.filter(|_| flow.iif.is_none() && flow.family() == Family::V4)?)
+    }
+
+    fn assume_by(&self, device: IfIndex) -> Option<Lookup<'_>> {
         let (_, route) = self.assumed.iter().find(|(link, _)| *link == device)?;
         Some(Lookup::Found(Found { route, nexthop: route.nexthops.first(), rule: None }))
+    }
+
+    /// The device by which a sender's packet for all or for a group leaves, whatever the routes: that which it is bound to, or that of
+    /// its address, if there is one ("It is equivalent to inet_addr_type(saddr) == RTN_LOCAL", `ip_route_output_key_hash_rcu`). None
+    /// where the routes decide.
+    fn shouted_by(&self, flow: &Flow) -> Option<Option<IfIndex>> {
+        let IpAddr::V4(dst) = flow.dst else { return None };
+        if flow.iif.is_some() || !(dst.is_multicast() || dst.is_broadcast()) {
+            return None;
+        }
+        match (flow.oif, flow.src) {
+            (Some(_), _) => {
+                let near = dst.is_broadcast() || dst.octets().starts_with(&[224, 0, 0]);
+                near.then_some(flow.oif)
+            }
+            (None, Some(src)) => Some(self.addresses_of(Family::V4).find(|own| own.ip() == src).map(|own| own.link)),
+            (None, None) => None,
+        }
     }
 
     /// IPv4 looks for no route at all by a device that is down (`ip_route_output_key_hash_rcu`).

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use skoop_model::{
-    Details, Family, Frame, IfIndex, MacAddr, Mark, NodeName, Packet, Port, Protocol, TcpFlags, Transport,
+    Details, Family, Frame, IfIndex, MacAddr, Mark, NodeName, Packet, Port, Protocol, Stage, TcpFlags, Transport,
 };
 use skoop_sim::{
     AnswerKind, Conntrack, Ending, Entry, ForkKind, Forks, Namespace, Outcome, Resolution, Sender, Site, Stop,
@@ -212,7 +212,11 @@ fn read(namespace: &Namespace, shape: Shape, outcome: &Outcome, sent: &Headers) 
     if let Some(first) = outcome.blockers.first() {
         let why = format!("{}: {}", first.stop.describe(), first.evidence.text);
         let back = back(outcome);
+        // Raw sockets come before the transport protocols.
         let fate = match first.stop {
+            Stop::WrongMac { .. } if first.place.stage == Stage::Delivery => {
+                Way::Delivered { headers: headers(&first.packet, sent), random, back: Back::Nothing }
+            }
             Stop::NoSocket { .. } | Stop::EchoIgnored { .. } => {
                 Way::Delivered { headers: headers(&first.packet, sent), random, back }
             }

@@ -80,7 +80,8 @@ pub(super) enum Fate {
     /// It left the node; by several wires if it was copied.
     Sent(Vec<Arrived>),
     /// Sockets of the node got it. `None`: the destination, which IPv6 sockets do not tell.
-    Delivered { headers: Headers, answer: Option<Answer> },
+    /// `also`: where it left besides, as a broadcast of the node does.
+    Delivered { headers: Headers, answer: Option<Answer>, also: Vec<Arrived> },
     /// It went nowhere.
     Dropped,
     /// It went nowhere, and an error or reset came back.
@@ -120,17 +121,18 @@ impl Fate {
         let (own, errors): (Vec<_>, Vec<_>) =
             seen.delivered.iter().partition(|one| one.headers.is_error() == sent.is_error());
         let answer = answer.or_else(|| errors.first().and_then(|error| Answer::local(&error.headers)));
+        let arrived = |out: &super::lab::Out| Arrived {
+            wire: out.wire,
+            src_mac: out.src_mac,
+            dst_mac: out.dst_mac,
+            headers: out.packet.headers.clone(),
+        };
+        let places: Vec<Arrived> = seen.out.iter().map(arrived).collect();
         if let Some(delivered) = own.first() {
-            return Self::Delivered { headers: delivered.headers.clone(), answer };
+            return Self::Delivered { headers: delivered.headers.clone(), answer, also: places };
         }
-        if !seen.out.is_empty() {
-            let arrived = |out: &super::lab::Out| Arrived {
-                wire: out.wire,
-                src_mac: out.src_mac,
-                dst_mac: out.dst_mac,
-                headers: out.packet.headers.clone(),
-            };
-            return Self::Sent(seen.out.iter().map(arrived).collect());
+        if !places.is_empty() {
+            return Self::Sent(places);
         }
         answer.map_or(Self::Dropped, Self::Rejected)
     }
@@ -161,10 +163,12 @@ impl Expected {
     /// Whether the kernel did that.
     pub fn fits(&self, kernel: &Fate, free_port: bool) -> bool {
         match (&self.fate, kernel) {
-            (Way::Sent { arrived, random }, Fate::Sent(places)) => places.iter().any(|place| {
-                same_place(arrived, place) && same(&arrived.headers, &place.headers, *random || free_port)
-            }),
-            (Way::Delivered { headers, random, back }, Fate::Delivered { headers: real, answer }) => {
+            (Way::Sent { arrived, random }, Fate::Sent(places) | Fate::Delivered { also: places, .. }) => {
+                places.iter().any(|place| {
+                    same_place(arrived, place) && same(&arrived.headers, &place.headers, *random || free_port)
+                })
+            }
+            (Way::Delivered { headers, random, back }, Fate::Delivered { headers: real, answer, .. }) => {
                 let mut wanted = headers.clone();
                 if real.dst.is_unspecified() {
                     // What IPv6 sockets do not tell.
@@ -222,8 +226,11 @@ impl Fate {
     pub fn text(&self, shape: Shape) -> String {
         match self {
             Self::Sent(places) => places.iter().map(|place| place.text(shape)).collect::<Vec<_>>().join(" and "),
-            Self::Delivered { headers, answer: None } => format!("delivered {headers}"),
-            Self::Delivered { headers, answer: Some(answer) } => format!("delivered {headers}, answered {answer}"),
+            Self::Delivered { headers, answer, also } => {
+                let answer = answer.as_ref().map(|answer| format!(", answered {answer}")).unwrap_or_default();
+                let also: Vec<_> = also.iter().map(|place| format!(", and {}", place.text(shape))).collect();
+                format!("delivered {headers}{answer}{}", also.concat())
+            }
             Self::Dropped => "dropped".to_owned(),
             Self::Rejected(answer) => format!("rejected {answer}"),
         }

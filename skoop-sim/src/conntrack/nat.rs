@@ -65,7 +65,8 @@ impl Conntrack {
         let current = connection.reply.inverted();
         let (new, random_port) = self.unique(id, current, range, manip, forks);
         if let Some(connection) = self.connection_mut(id) {
-            *connection.side_mut(manip) = NatSide { done: true, active: new != current, random_port, rule };
+            *connection.side_mut(manip) =
+                NatSide { done: true, active: random_port || new != current, random_port, rule };
             connection.reply = new.inverted();
         }
     }

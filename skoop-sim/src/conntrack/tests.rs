@@ -124,6 +124,17 @@ fn a_clash_changes_the_port() {
 }
 
 /// An ICMP error that cites `cited`.
+/// `nf_conntrack_tuple_taken`: the same addresses and ports in another zone are another flow.
+#[test]
+fn a_zone_of_one_direction_clashes_with_none() {
+    let rules = table("raw", &["-A PREROUTING -m mark --mark 1 -j CT --zone-orig 6"]);
+    let mut walk = Walk::new(nft_v4(rules + &table("nat", &[])));
+    walk.forward(&mut Packet { mark: Mark(1), ..web() });
+    let result = walk.forward(&mut web());
+    let kinds: Vec<_> = result.events.iter().map(|event| event.kind).collect();
+    assert_eq!(kinds, [NfEventKind::SourceNat { random_port: true }]);
+}
+
 fn error(src: &str, dst: &str, kind: u8, cited: Packet) -> Packet {
     let details = Details { cited: Some(cited), ..Details::default() };
     Packet { details: Some(Box::new(details)), ..icmp(src, dst, kind, 0) }

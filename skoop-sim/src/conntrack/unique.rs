@@ -178,13 +178,15 @@ impl Conntrack {
     }
 
     /// Another flow that has `tuple` in the zone of the flow `id` (`nf_conntrack_tuple_taken`): its number, or its place in the
-    /// snapshot. A flow with the same original tuple is the same flow.
+    /// snapshot. A flow with the same original tuple in the same zone is the same flow.
     pub(super) fn clash(&self, id: usize, tuple: &Tuple, original: Tuple) -> Option<Result<usize, u32>> {
         let zone = self.connection(id)?.zone;
+        let is_same = |other: Tuple, begun: u16| other == original && begun == zone.of(Direction::Original);
         let walked = self.flows.with_tuple(tuple).find(|(other, direction)| {
             *other != id
                 && self.connection(*other).is_some_and(|flow| {
-                    !flow.dead && flow.zone.of(*direction) == zone.of(*direction) && flow.original != original
+                    let same = is_same(flow.original, flow.zone.of(Direction::Original));
+                    !flow.dead && flow.zone.of(*direction) == zone.of(*direction) && !same
                 })
         });
         if let Some((other, _)) = walked {
@@ -193,9 +195,9 @@ impl Conntrack {
         let known = self.known()?;
         let taken = known.with_tuple(tuple).find(|(place, direction)| {
             self.flows.of_entry(*place).is_none()
-                && known
-                    .entry(*place)
-                    .is_some_and(|entry| entry.zone == zone.of(*direction) && known::original(entry) != original)
+                && known.entry(*place).is_some_and(|entry| {
+                    entry.zone == zone.of(*direction) && !is_same(known::original(entry), entry.zone)
+                })
         });
         taken.map(|(place, _)| Err(place))
     }

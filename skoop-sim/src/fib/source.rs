@@ -110,7 +110,7 @@ impl Fib {
         self.devices.settings(device).prefers_temporary
     }
 
-    fn addresses_of(&self, family: Family) -> impl Iterator<Item = &Address> {
+    pub(super) fn addresses_of(&self, family: Family) -> impl Iterator<Item = &Address> {
         let addresses = self.addresses.as_ref().map_or(&[][..], Vec::as_slice);
         addresses.iter().filter(move |address| Family::of(address.ip()) == family)
     }

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use crate::mutation::{Mutation, is};
-use skoop_model::{Evidence, Family, IfIndex, Link, Packet, Stage};
+use skoop_model::{Evidence, Family, IfIndex, Link, Packet, Protocol, Stage};
 
 use super::reply::IcmpError;
 use super::walker::{Devices, Skb, Walker, link_evidence};
@@ -82,7 +82,10 @@ impl Walker<'_, '_> {
     pub(super) fn fits(&mut self, out: IfIndex, found: &Found<'_>, skb: &Skb) -> Result<(), Ending> {
         let packet = &skb.packet;
         let Some(mtu_bytes) = self.mtu(out, found) else { return Ok(()) };
-        let rigid = packet.dont_fragment || packet.family() == Family::V6;
+        let rigid = match packet.family() {
+            Family::V4 => packet.dont_fragment,
+            Family::V6 => !is_cut_by_sender(skb),
+        };
         if packet.wire_bytes() > mtu_bytes && rigid {
             let evidence = match self.namespace.link(out) {
                 Some(link) if link.mtu_bytes <= mtu_bytes => link_evidence(link),
@@ -116,9 +119,10 @@ impl Walker<'_, '_> {
 
     /// Cuts a packet (`ip_do_fragment`): each fragment but the last carries a multiple of eight bytes.
     pub(super) fn cut(&mut self, link: &Link, mtu: u32, skb: &mut Skb) {
-        const IP_HEADER: u32 = 20;
+        // `ip6_fragment` adds a header to that of IPv6.
+        let headers = if skb.packet.family() == Family::V6 { 48 } else { 20 };
         let before = skb.packet.clone();
-        skb.packet.fragment_bytes = Some(mtu.saturating_sub(IP_HEADER) / 8 * 8 + IP_HEADER);
+        skb.packet.fragment_bytes = Some(mtu.saturating_sub(headers) / 8 * 8 + headers);
         let change = (before, skb.packet.clone());
         self.change(Stage::Egress, Some(link.index), change, |_| {
             (format!("cut into fragments: longer than the MTU of {mtu} bytes"), link_evidence(link))
@@ -146,4 +150,9 @@ impl Walker<'_, '_> {
         skb.dst_mac = self.neighbour(link, next_hop, found, &skb)?;
         self.transmit(link, skb, Some(next_hop))
     }
+}
+
+/// IPv6 cuts only what a socket of this host sends, TCP apart (`ip6_sk_ignore_df`, `ip6_fragment`, net/ipv6/ip6_output.c).
+fn is_cut_by_sender(skb: &Skb) -> bool {
+    skb.process && skb.packet.protocol != Protocol::TCP
 }

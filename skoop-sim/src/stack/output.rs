@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use skoop_model::{Evidence, Family, IfIndex, Packet, RouteKind, Stage};
+use skoop_model::{Evidence, Family, IfIndex, Packet, Protocol, RouteKind, Stage};
 
 use super::walker::{Devices, Skb, Walker, link_evidence};
 use super::{Ending, Errno, Stop};
@@ -68,6 +68,7 @@ impl Walker<'_, '_> {
         self.pass(Stage::Routing, Some(out), &skb.packet, |walker| {
             (walker.output_decision(out, &found), walker.route_evidence(found.route))
         });
+        self.sender_fits(out, &found, &skb)?;
         // Only mangle and NAT ask for it (`ip_route_me_harder`, net/ipv4/netfilter.c): a mark set in raw changes no route.
         if self.hook(Hook::Output, Devices { output: Some(out), ..Devices::default() }, &mut skb) {
             let flow = Flow { oif: sending.bound, uid: sending.uid, ..Flow::of(&skb.packet) };
@@ -86,6 +87,13 @@ impl Walker<'_, '_> {
             return self.loopback(out, skb);
         }
         self.ip_output(out, &found, skb)
+    }
+
+    /// Datagrams that are too long are refused before any rule sees them (`ip_append_data`, `raw_send_hdrinc`), and so is TCP over
+    /// IPv6 (`ip6_xmit`); TCP over IPv4 only on its way out (`ip_fragment`).
+    fn sender_fits(&mut self, out: IfIndex, found: &Found<'_>, skb: &Skb) -> Result<(), Ending> {
+        let late = skb.packet.family() == Family::V4 && skb.packet.protocol == Protocol::TCP;
+        if skb.process && !late { self.fits(out, found, skb) } else { Ok(()) }
     }
 
     /// Whether what is sent along a route comes in again. A broadcast does, but leaves by its device as well (`ip_mc_output`), and

@@ -13,7 +13,7 @@ use skoop_model::{
 use super::output::Sending;
 use super::walker::{Skb, Walker};
 use super::{Answer, AnswerKind, Ending, Errno};
-use crate::conntrack::{Direction, Info, Tracking};
+use crate::conntrack::{Direction, Info, Maker, Tracking};
 use crate::{Flow, Lookup, PacketState, Receiver, RejectWith, receiver};
 
 /// What an ICMP error says.
@@ -150,7 +150,9 @@ impl Walker<'_, '_> {
             uid: Some(0),
         };
         let kind = AnswerKind::Icmp { family, kind: error.kind, code: error.code };
-        if let Some(answer) = self.send(packet, PacketState::of_answer(skb.state.tracking), sending, kind) {
+        if let Some(answer) =
+            self.send(packet, PacketState::of_answer(skb.state.tracking, Maker::KernelSocket), sending, kind)
+        {
             self.answer = Some(Answer { mtu_bytes: error.mtu_bytes, delay_ms: error.delay_ms, ..answer });
         }
     }
@@ -199,7 +201,7 @@ impl Walker<'_, '_> {
     /// `nf_send_reset`, `nf_send_reset6`.
     fn reset_for(&mut self, skb: &Skb) {
         let Some(packet) = self.reset_of(skb).filter(|_| self.is_live()) else { return };
-        let state = PacketState::of_answer(skb.state.tracking);
+        let state = PacketState::of_answer(skb.state.tracking, Maker::NoSocket);
         let Some(port) = skb.in_port else {
             let sending = Sending { uid: Some(0), ..Sending::default() };
             self.answer = self.send(packet, state, sending, AnswerKind::TcpReset);
@@ -311,7 +313,9 @@ impl Walker<'_, '_> {
         packet.tos = skb.packet.tos & !3;
         let bound = skb.input.filter(|_| is_link_local(packet.dst));
         let sending = Sending { bound, uid: Some(0), ..Sending::default() };
-        self.answer = self.send(packet, PacketState::of_answer(Tracking::Unseen), sending, AnswerKind::TcpReset);
+        // `tcp_v6_send_response` gives it no socket.
+        let maker = by_family(packet.family(), Maker::KernelSocket, Maker::NoSocket);
+        self.answer = self.send(packet, PacketState::of_answer(Tracking::Unseen, maker), sending, AnswerKind::TcpReset);
     }
 
     fn send(&mut self, mut packet: Packet, state: PacketState, sending: Sending, kind: AnswerKind) -> Option<Answer> {

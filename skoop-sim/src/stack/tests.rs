@@ -80,6 +80,7 @@ fn router(rules: &str) -> Namespace {
         (RouteKind::Unreachable, "10.66.0.0/16", LO),
         (RouteKind::Prohibit, "10.67.0.0/16", LO),
         (RouteKind::Blackhole, "10.68.0.0/16", LO),
+        (RouteKind::Unicast, "fd00:2::/64", ETH1),
     ];
     let link = |index, name: &str, kind| Link { mac: Some(OWN), ..Link::new(index, name, kind) };
     let links = vec![
@@ -92,8 +93,8 @@ fn router(rules: &str) -> Namespace {
         address(ETH0, "10.1.0.1/24", AddressScope::Global),
         address(ETH1, "10.2.0.1/24", AddressScope::Global),
     ];
-    let plain = |(priority, table)| RoutingRule {
-        family: Family::V4,
+    let plain = |(family, priority, table)| RoutingRule {
+        family,
         priority,
         invert: false,
         src: None,
@@ -112,6 +113,7 @@ fn router(rules: &str) -> Namespace {
         unmodelled: Vec::new(),
         action: RuleAction::Lookup(table),
     };
+    let rules_of = |family| [(family, 0, TableId::LOCAL), (family, 32_766, TableId::MAIN)].into_iter();
     let sysctls: Sysctls = ["all", "eth0", "eth1"]
         .iter()
         .flat_map(|device| {
@@ -123,7 +125,7 @@ fn router(rules: &str) -> Namespace {
         links: Item::known(0, links),
         addresses: Item::known(0, addresses),
         routes: Item::known(0, kinds.into_iter().map(|(kind, dst, link)| route(kind, dst, link)).collect()),
-        rules: Item::known(0, [(0, TableId::LOCAL), (32_766, TableId::MAIN)].map(plain).to_vec()),
+        rules: Item::known(0, rules_of(Family::V4).chain(rules_of(Family::V6)).map(plain).collect()),
         sysctls: Item::known(0, sysctls),
         sockets: Item::known(0, Vec::new()),
         netfilter: NetfilterDumps { nft_v4: Item::known(0, rules.to_owned()), ..no_rules() },
@@ -239,5 +241,60 @@ fn what_may_not_come_in_does_not() {
     for dst in ["127.0.0.1", "0.0.0.0"] {
         let outcome = received(&namespace, syn(dst));
         assert!(matches!(outcome.blockers.first().map(|blocker| &blocker.stop), Some(Stop::Martian)), "{dst}");
+    }
+}
+
+fn sent(rules: &str, packet: Packet) -> Outcome {
+    let sender = Sender { uid: Some(0), gid: Some(0) };
+    taken(&router(rules), Entry::Local { packet, choose_source: false, sender })
+}
+
+/// `ip_append_data`; `ip6_fragment`, `ip6_xmit`, net/ipv6/ip6_output.c: refused before OUTPUT, or cut.
+#[test]
+fn long_datagrams_are_refused_or_cut() {
+    let drop = "*filter\n:OUTPUT DROP [0:0]\nCOMMIT\n";
+    let datagram = |src: &str, dst: &str| Packet::udp(ip(src), 4000.into(), ip(dst), 53.into(), 1450);
+    let v4 = Packet { src: ip("10.2.0.1"), ..datagram("10.2.0.1", "10.2.0.2") };
+    let outcome = sent(drop, Packet { dont_fragment: true, ..v4.clone() });
+    assert_eq!(outcome.errno, Some(Errno::Emsgsize));
+    assert!(matches!(outcome.blockers.first().map(|first| &first.stop), Some(Stop::TooLarge { mtu_bytes: 1400 })));
+    let outcome = sent(drop, Packet { dont_fragment: false, ..v4 });
+    assert_eq!(outcome.errno, Some(Errno::Eperm));
+    let outcome = sent("", datagram("fd00:2::1", "fd00:2::2"));
+    let Ending::Sent { frame, .. } = &outcome.ending else { panic!("{:?}", outcome.blockers) };
+    assert_eq!((frame.packet.fragment_bytes, outcome.errno), (Some(1400), None));
+    let segment = Packet::tcp_syn(ip("fd00:2::1"), 4000.into(), ip("fd00:2::2"), 80.into());
+    let outcome = sent("", Packet { length_bytes: 1450, ..segment });
+    assert_eq!(outcome.errno, Some(Errno::Emsgsize));
+}
+
+/// `ip_route_output_key_hash_rcu`: no route is asked for, the device is that of the source.
+#[test]
+fn what_is_for_all_leaves_by_the_device_of_its_source() {
+    for dst in ["255.255.255.255", "224.0.0.5"] {
+        let outcome = sent("", Packet::udp(ip("10.2.0.1"), 4000.into(), ip(dst), 53.into(), 60));
+        assert!(matches!(outcome.ending, Ending::Sent { device: ETH1, .. }), "{dst}: {:?}", outcome.blockers);
+    }
+}
+
+/// net/netfilter/xt_owner.c: ICMP errors and resets of closed ports have a socket of the kernel, those of REJECT none.
+#[test]
+fn owners_of_answers() {
+    for (test, error, reset) in [
+        ("--socket-exists", false, true),
+        ("! --socket-exists", true, false),
+        ("--uid-owner 0", true, true),
+        ("! --uid-owner 0", false, false),
+    ] {
+        let rules = format!(
+            "*filter\n:FORWARD ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n-A FORWARD -p tcp -j REJECT --reject-with tcp-reset\n\
+             -A OUTPUT -m owner {test} -j DROP\nCOMMIT\n"
+        );
+        let namespace = router(&rules);
+        let arrives =
+            |packet: Packet| received(&namespace, packet).answer.is_some_and(|answer| answer.arrived().is_some());
+        assert_eq!(arrives(syn("192.0.2.1")), error, "{test}: no route");
+        assert_eq!(arrives(syn("10.2.0.2")), reset, "{test}: REJECT");
+        assert_eq!(arrives(syn("10.2.0.1")), error, "{test}: no socket");
     }
 }

@@ -3,7 +3,7 @@
 use super::Matcher;
 use super::shared::Within;
 use crate::Tri;
-use crate::conntrack::Origin;
+use crate::conntrack::{Maker, Origin};
 use crate::netfilter::args::{Arg, Args, number};
 use crate::netfilter::run::Run;
 
@@ -33,8 +33,12 @@ impl Matcher for Owner {
     }
 
     fn eval(&self, run: &Run<'_>) -> Tri {
-        if run.state.socketless || run.state.origin == Some(Origin::Received) {
-            return self.without_socket().into();
+        if run.state.maker == Maker::NoSocket || run.state.origin == Some(Origin::Received) {
+            return (self.without_user() && self.socket != Some(false)).into();
+        }
+        if run.state.maker == Maker::KernelSocket {
+            // "filp == NULL".
+            return (self.without_user() && self.socket != Some(true)).into();
         }
         let sender = run.state.sender;
         if sender.uid.is_none() && sender.gid.is_none() {
@@ -63,9 +67,9 @@ fn ids(arg: &Arg<'_>) -> Option<Within> {
 
 impl Owner {
     /// "return (info->match ^ info->invert) == 0": only what is inverted holds.
-    fn without_socket(&self) -> bool {
+    fn without_user(&self) -> bool {
         let inverted = |test: Option<Within>| test.is_none_or(|test| test.negated);
-        inverted(self.user) && inverted(self.group) && self.socket != Some(false)
+        inverted(self.user) && inverted(self.group)
     }
 
     fn of_group(&self, wanted: Within, group: Option<u32>) -> Tri {

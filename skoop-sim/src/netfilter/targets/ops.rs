@@ -253,7 +253,9 @@ impl Run<'_> {
     pub(crate) fn translate(&mut self, manip: Manip, fresh: bool) {
         let Some((kind, rule)) = self.nat_kind(manip, fresh) else { return };
         let mut after = self.packet.clone();
-        if !self.conntrack.translate(self.state, manip, &mut after) || after == *self.packet {
+        // A port drawn at random may be the one that it has.
+        let drawn = kind == NfEventKind::SourceNat { random_port: true };
+        if !self.conntrack.translate(self.state, manip, &mut after) || (after == *self.packet && !drawn) {
             return;
         }
         self.event_by(kind, rule, |packet| *packet = after);
