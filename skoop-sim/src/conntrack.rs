@@ -38,7 +38,7 @@ pub struct Conntrack {
     place: Option<Arc<str>>,
     known: Option<KnownFlows>,
     flows: Flows,
-    answers: Vec<(Doubt, bool)>,
+    answers: Vec<(Doubt, usize)>,
     /// What rules of nftables did to sets.
     set_changes: Vec<SetChange>,
     /// What rules with the match `recent` did.
@@ -116,7 +116,7 @@ impl Conntrack {
     }
 
     /// What was answered before in this walk about something that is unknown for the whole namespace.
-    pub(crate) fn answered(&self, doubt: Doubt) -> Option<bool> {
+    pub(crate) fn answered(&self, doubt: Doubt) -> Option<usize> {
         self.answers.iter().find(|(known, _)| *known == doubt).map(|(_, answer)| *answer)
     }
 
@@ -129,7 +129,7 @@ impl Conntrack {
         self.set_changes.push(change);
     }
 
-    pub(crate) fn remember(&mut self, doubt: Doubt, answer: bool) {
+    pub(crate) fn remember(&mut self, doubt: Doubt, answer: usize) {
         self.answers.push((doubt, answer));
     }
 }
@@ -139,7 +139,7 @@ impl Conntrack {
 pub(crate) enum Doubt {
     /// The rules of a family were not seen; its place in `Family::ALL`.
     Rules(usize),
-    /// Which of several base chains at one hook and priority runs first, by the place of the question.
+    /// In which order base chains at one hook and priority run, by the place of the question. The answer is the number of an order.
     Order(u32),
 }
 

@@ -130,6 +130,11 @@ impl Fib {
         bound.and_then(|device| self.link(device)).is_some_and(|link| !link.up)
     }
 
+    /// `route_localnet` of a device or of all.
+    pub(crate) fn routes_localnet(&self, device: IfIndex) -> bool {
+        self.devices.settings(device).route_localnet
+    }
+
     fn family(&self, family: Family) -> &FamilyState {
         match family {
             Family::V4 => &self.v4,

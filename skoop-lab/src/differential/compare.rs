@@ -3,7 +3,8 @@
 use std::net::IpAddr;
 
 use skoop_model::{
-    Details, Family, Frame, IfIndex, MacAddr, Mark, NodeName, Packet, Port, Protocol, Stage, TcpFlags, Transport,
+    Details, Family, Frame, IfIndex, MacAddr, Mark, NodeName, Packet, Port, Protocol, SctpChunk, Stage, TcpFlags,
+    Transport,
 };
 use skoop_sim::{
     AnswerKind, Conntrack, Ending, Entry, ForkKind, Forks, Namespace, Outcome, Resolution, Sender, Site, Stop,
@@ -11,7 +12,7 @@ use skoop_sim::{
 };
 
 use super::case::{Flow, Process, Step};
-use super::fate::{Answer, Arrived, Back, Expected, Fate, Way};
+use super::fate::{Answer, Arrived, Back, Expected, Fate, Free, Way};
 use super::headers::{Body, Headers, has_id};
 use super::shape::{Shape, neighbour_mac, v4, v6};
 
@@ -163,7 +164,12 @@ fn follow(
         let expected = simulate(namespace, shape, &sending, &mut conntrack, forks);
         let answers = matches!(step, Step::Answer { .. } | Step::Error { .. });
         // What answers a packet with a port drawn at random goes to that port, and comes out with the one of before.
-        let fits = expected.fits(fate, random && !answers);
+        let free = match (random, answers) {
+            (false, _) => Free::Nothing,
+            (true, false) => Free::Port,
+            (true, true) => Free::CitedPort,
+        };
+        let fits = expected.fits(fate, free);
         if !fits {
             return Err(Box::new((place, expected)));
         }
@@ -293,8 +299,13 @@ pub(super) fn packet(headers: &Headers) -> Packet {
     made.ttl = headers.ttl;
     made.tos = headers.tos;
     made.dont_fragment = headers.df || headers.v6();
-    if let Some(cited) = &headers.cited {
-        made.details = Some(Box::new(Details { cited: Some(packet(cited)), ..Details::default() }));
+    let cited = headers.cited.as_deref().map(packet);
+    let sctp_chunks = match headers.body {
+        Body::Sctp { chunk, .. } => Some(vec![SctpChunk { kind: chunk, flags: 0, length_bytes: None }]),
+        _ => None,
+    };
+    if cited.is_some() || sctp_chunks.is_some() {
+        made.details = Some(Box::new(Details { cited, sctp_chunks, ..Details::default() }));
     }
     made
 }

@@ -118,14 +118,19 @@ impl Headers {
         if self.dst.is_multicast() || self.dst == IpAddr::from([255; 4]) {
             return None;
         }
-        Some(Self { payload: self.payload, df: self.df, ..Self::new(self.dst, self.src, self.protocol, body) })
+        // What was cut on its way is answered in one piece.
+        Some(Self {
+            payload: self.payload.min(1300),
+            df: self.df,
+            ..Self::new(self.dst, self.src, self.protocol, body)
+        })
     }
 
     /// An ICMP error about this packet, from `sender`.
     pub fn error(&self, sender: IpAddr, kind: u8, code: u8) -> Self {
         let protocol = if self.v6() { ICMP6 } else { ICMP };
         let body = Body::Icmp { kind, code, id: 0 };
-        let cited = Some(Box::new(Self { cited: None, ..self.clone() }));
+        let cited = Some(Box::new(Self { cited: None, payload: self.payload.min(1000), ..self.clone() }));
         Self { cited, ..Self::new(sender, self.src, protocol, body) }
     }
 

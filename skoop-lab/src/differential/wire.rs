@@ -20,6 +20,8 @@ pub(super) struct Decoded {
 pub(super) const IPV4: u16 = 0x0800;
 pub(super) const IPV6: u16 = 0x86dd;
 pub(super) const ARP: u16 = 0x0806;
+/// Protocol number of OSPF.
+const OSPF: u8 = 89;
 
 /// An Ethernet frame.
 pub(super) fn frame(dst: [u8; 6], src: [u8; 6], kind: u16, payload: &[u8]) -> Vec<u8> {
@@ -115,10 +117,12 @@ impl Headers {
                 let mtu = if self.cited.is_some() { 1500 } else { 1 };
                 ([&[kind, code, 0, 0][..], &id.to_be_bytes(), &short(mtu), &payload].concat(), 2)
             }
+            // OSPF has a sum over all of it; over IPv6 with the addresses.
+            Body::Other if self.protocol == OSPF => (other(OSPF, &payload), 4),
             Body::Other => return other(self.protocol, &payload),
         };
         let mut summed = Vec::new();
-        if self.protocol != ICMP {
+        if self.v6() || !matches!(self.protocol, ICMP | OSPF) {
             summed.extend(octets(self.src));
             summed.extend(octets(self.dst));
             summed.extend(u32::try_from(bytes.len()).unwrap_or(0).to_be_bytes());

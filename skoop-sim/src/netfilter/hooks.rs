@@ -39,10 +39,13 @@ impl Run<'_> {
     }
 
     fn group(&mut self, group: &Group, family: Family) {
-        if self.is_reversed(group) {
-            group.stages.iter().rev().for_each(|stage| self.stage(*stage, family));
-        } else {
-            group.stages.iter().for_each(|stage| self.stage(*stage, family));
+        match self.order_of(group) {
+            None => group.stages.iter().for_each(|stage| self.stage(*stage, family)),
+            Some(order) => {
+                for stage in order.into_iter().filter_map(|place| group.stages.get(place)) {
+                    self.stage(*stage, family);
+                }
+            }
         }
     }
 
@@ -65,19 +68,26 @@ impl Run<'_> {
         }
     }
 
-    /// Whether a group whose order is not known, and matters, runs the other way round.
-    fn is_reversed(&mut self, group: &Group) -> bool {
-        let Some(doubt) = group.doubt else { return false };
-        if let Some(in_order) = self.conntrack.answered(Doubt::Order(doubt)) {
-            return !in_order;
-        }
-        let question = usize::try_from(doubt).ok().and_then(|doubt| self.rules.order.doubts.get(doubt));
-        let what = question.cloned().unwrap_or_default() + &self.conntrack.on_place();
-        let why = "one changes what the other heeds at the same hook and priority, and which was registered first is not known"
-            .to_owned();
-        let in_order = self.forks.unknown(Unseen { what, why, matters: true });
-        self.conntrack.remember(Doubt::Order(doubt), in_order);
-        !in_order
+    /// The order of a group's stages, where it is not known, matters, and is not the one in which they stand.
+    fn order_of(&mut self, group: &Group) -> Option<Vec<usize>> {
+        let doubt = group.doubt?;
+        let count = group.stages.len();
+        let orders = orders(count);
+        let chosen = self.conntrack.answered(Doubt::Order(doubt)).unwrap_or_else(|| {
+            let question = usize::try_from(doubt).ok().and_then(|doubt| self.rules.order.doubts.get(doubt));
+            let what = question.cloned().unwrap_or_default() + &self.conntrack.on_place();
+            let why = "one changes what the other heeds at the same hook and priority, and which was registered first is not known"
+                .to_owned();
+            let unseen = Unseen { what, why, matters: true };
+            let chosen = if orders == 2 {
+                usize::from(!self.forks.unknown(unseen))
+            } else {
+                self.forks.unknown_among(unseen, orders, |order| format!("order {order}"))
+            };
+            self.conntrack.remember(Doubt::Order(doubt), chosen);
+            chosen
+        });
+        (chosen > 0).then(|| order(count, chosen))
     }
 
     /// Only the first packets of a flow meet the rules, of which the first that matches decides (`nf_nat_inet_fn`).
@@ -93,10 +103,10 @@ impl Run<'_> {
         let rules = self.rules;
         let hooks = rules.order.nat.get(place(family)).and_then(|hooks| hooks.get(self.at.hook as usize));
         for group in hooks.into_iter().flatten() {
-            let reversed = self.is_reversed(group);
-            let count = group.stages.len();
-            for step in 0..count {
-                let stage = group.stages.get(if reversed { count - 1 - step } else { step });
+            let order = self.order_of(group);
+            for step in 0..group.stages.len() {
+                let place = order.as_ref().map_or(Some(step), |order| order.get(step).copied());
+                let stage = place.and_then(|place| group.stages.get(place));
                 if let Some(Stage::Chain { table, chain, .. }) = stage
                     && !self.nat_decided(manip)
                 {
@@ -119,7 +129,7 @@ impl Run<'_> {
         let what =
             format!("whether netfilter rules that were not seen let the packet pass{}", self.conntrack.on_place());
         let passes = self.forks.unknown(Unseen { what, why: why.clone(), matters: true });
-        self.conntrack.remember(Doubt::Rules(place), passes);
+        self.conntrack.remember(Doubt::Rules(place), usize::from(passes));
         if !passes {
             self.block(NfVerdict::Drop, unseen_ref(family, format!("netfilter rules not seen: {why}")), None);
         }
@@ -129,4 +139,37 @@ impl Run<'_> {
 /// Place of a family in [`Family::ALL`].
 fn place(family: Family) -> usize {
     usize::from(family == Family::V6)
+}
+
+/// How many orders of so many stages are tried: of more than four only the rotations.
+fn orders(count: usize) -> usize {
+    if count <= 4 { (1..=count).product() } else { count }
+}
+
+/// One of them; the first is as they stand.
+fn order(count: usize, number: usize) -> Vec<usize> {
+    let mut left: Vec<usize> = (0..count).collect();
+    if count > 4 {
+        left.rotate_left(number % count);
+        return left;
+    }
+    let (mut number, mut taken) = (number, Vec::with_capacity(count));
+    while !left.is_empty() {
+        let others: usize = (1..left.len()).product();
+        taken.push(left.remove(number / others % left.len()));
+        number %= others;
+    }
+    taken
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_orders_of_few() {
+        let all: Vec<_> = (0..orders(3)).map(|number| order(3, number)).collect();
+        assert_eq!(all, [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]]);
+        assert_eq!((order(2, 1), orders(5), order(5, 4)), (vec![1, 0], 5, vec![4, 0, 1, 2, 3]));
+    }
 }

@@ -213,7 +213,11 @@ fn conflict(tables: &[Table], placed: &[(Option<usize>, Placed)]) -> Option<Stri
             let matters = (one.changes && other.heeds) || (one.heeds && other.changes);
             // Confirmation is the last thing of all by its priority.
             if matters && !known {
-                return Some(format!("whether {} runs before {}", name(tables, one.stage), name(tables, other.stage)));
+                let names: Vec<String> = placed.iter().map(|(_, placed)| name(tables, placed.stage)).collect();
+                return Some(match names.as_slice() {
+                    [one, other] => format!("whether {one} runs before {other}"),
+                    _ => format!("in which order {} run", names.join(", ")),
+                });
             }
         }
     }

@@ -68,6 +68,7 @@ impl Walker<'_, '_> {
         self.pass(Stage::Routing, Some(out), &skb.packet, |walker| {
             (walker.output_decision(out, &found), walker.route_evidence(found.route))
         });
+        self.leaves_loopback(out, &skb)?;
         self.sender_fits(out, &found, &skb)?;
         // Only mangle and NAT ask for it (`ip_route_me_harder`, net/ipv4/netfilter.c): a mark set in raw changes no route.
         if self.hook(Hook::Output, Devices { output: Some(out), ..Devices::default() }, &mut skb) {
@@ -78,6 +79,7 @@ impl Walker<'_, '_> {
             };
             skb.route = Some(found.kind());
             out = self.out_device_of(&skb.packet, &found)?;
+            self.leaves_loopback(out, &skb)?;
             self.pass(Stage::Routing, Some(out), &skb.packet, |walker| {
                 let decision = format!("{}, routed anew", walker.output_decision(out, &found));
                 (decision, walker.route_evidence(found.route))
@@ -87,6 +89,20 @@ impl Walker<'_, '_> {
             return self.loopback(out, skb);
         }
         self.ip_output(out, &found, skb)
+    }
+
+    /// From a loopback address nothing is sent by another device without `route_localnet` (`__mkroute_output`, net/ipv4/route.c).
+    fn leaves_loopback(&mut self, out: IfIndex, skb: &Skb) -> Result<(), Ending> {
+        let IpAddr::V4(src) = skb.packet.src else { return Ok(()) };
+        let Some(link) = self.namespace.link(out).filter(|link| src.is_loopback() && !link.loopback) else {
+            return Ok(());
+        };
+        if self.namespace.fib().routes_localnet(out) {
+            return Ok(());
+        }
+        self.fail(skb, Errno::Einval);
+        let evidence = Evidence::new("address", format!("source {src}; route_localnet of {} is 0", link.name));
+        Err(self.stop(Stage::Routing, Some(out), &skb.packet, Stop::Martian, evidence))
     }
 
     /// Datagrams that are too long are refused before any rule sees them (`ip_append_data`, `raw_send_hdrinc`), and so is TCP over

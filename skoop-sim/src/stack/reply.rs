@@ -124,6 +124,11 @@ impl Walker<'_, '_> {
 
     /// `__icmp_send`, `icmp6_send`.
     pub(super) fn icmp_error(&mut self, skb: &Skb, error: IcmpError) {
+        self.icmp_error_of(skb, error, skb.state.tracking);
+    }
+
+    /// `tracking`: what is still known of the flow of the packet that it is about.
+    fn icmp_error_of(&mut self, skb: &Skb, error: IcmpError, tracking: Tracking) {
         if !self.is_live() || !deserves_error(skb, error) {
             return;
         }
@@ -150,9 +155,7 @@ impl Walker<'_, '_> {
             uid: Some(0),
         };
         let kind = AnswerKind::Icmp { family, kind: error.kind, code: error.code };
-        if let Some(answer) =
-            self.send(packet, PacketState::of_answer(skb.state.tracking, Maker::KernelSocket), sending, kind)
-        {
+        if let Some(answer) = self.send(packet, PacketState::of_answer(tracking, Maker::KernelSocket), sending, kind) {
             self.answer = Some(Answer { mtu_bytes: error.mtu_bytes, delay_ms: error.delay_ms, ..answer });
         }
     }
@@ -289,7 +292,8 @@ impl Walker<'_, '_> {
         let family = packet.family();
         match packet.transport {
             Transport::Udp { .. } if matches!(receiver(sockets, packet, device), Receiver::NoListener { .. }) => {
-                self.icmp_error(skb, IcmpError::port_unreachable(family));
+                // "nf_reset_ct(skb)" of `__udp4_lib_rcv`, `__udp6_lib_rcv`.
+                self.icmp_error_of(skb, IcmpError::port_unreachable(family), Tracking::Unseen);
             }
             // Connected sockets are not collected: only what begins a flow has certainly none.
             Transport::Tcp { flags, .. } if flags.0 & TcpFlags::SYN_ACK.0 == TcpFlags::SYN.0 || is_new => {

@@ -277,6 +277,27 @@ fn what_is_for_all_leaves_by_the_device_of_its_source() {
     }
 }
 
+/// `__mkroute_output`, net/ipv4/route.c.
+#[test]
+fn loopback_addresses_stay_inside() {
+    let outcome = sent("", Packet::udp(ip("127.0.0.1"), 4000.into(), ip("10.2.0.2"), 53.into(), 60));
+    assert_eq!((outcome.ending, outcome.errno), (Ending::Stopped, Some(Errno::Einval)));
+}
+
+/// "nf_reset_ct(skb)" of `__udp4_lib_rcv`: the error about a datagram without socket is tracked like any packet, that of REJECT is not.
+#[test]
+fn errors_of_sockets_are_tracked_anew() {
+    let rules = "*raw\n:OUTPUT ACCEPT [0:0]\n-A OUTPUT -j NOTRACK\nCOMMIT\n\
+                 *nat\n:INPUT ACCEPT [0:0]\n-A INPUT -p udp -j SNAT --to-source 10.1.0.9\nCOMMIT\n";
+    let datagram = Packet::udp(ip("10.1.0.2"), 4000.into(), ip("10.2.0.1"), 53.into(), 60);
+    let answer = received(&router(rules), datagram).answer.expect("an answer");
+    assert_eq!(
+        answer.arrived().map(|packet| packet.dst),
+        Some(ip("10.1.0.9")),
+        "exempt from tracking, it is not translated back"
+    );
+}
+
 /// net/netfilter/xt_owner.c: ICMP errors and resets of closed ports have a socket of the kernel, those of REJECT none.
 #[test]
 fn owners_of_answers() {

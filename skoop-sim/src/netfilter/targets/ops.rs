@@ -323,7 +323,34 @@ impl Run<'_> {
                 };
                 error.then_some("an ICMP error is never answered with another")
             }
-            (RejectWith::Icmp { .. }, _) => None,
+            (RejectWith::Icmp { .. }, _) => {
+                (!self.has_right_sum()).then_some("what REJECT finds no right checksum in is not answered")
+            }
+        }
+    }
+
+    /// The checksum that REJECT looks for (`nf_reject_verify_csum`; `nf_ip_checksum`, `nf_ip6_checksum`, net/netfilter/utils.c): of
+    /// protocols that have one of their own kind or none it is not asked, of all others it is taken to be that of TCP. Few have it, and
+    /// NAT does not mend it.
+    fn has_right_sum(&self) -> bool {
+        const IGMP: u8 = 2;
+        const RSVP: u8 = 46;
+        const EIGRP: u8 = 88;
+        const OSPF: u8 = 89;
+        const PIM: u8 = 103;
+        const VRRP: u8 = 112;
+        match (self.packet.family(), self.packet.protocol.0) {
+            // ICMP, TCP, UDP, DCCP, GRE, ESP, AH, ICMPv6, SCTP, UDP-Lite.
+            (_, 1 | 6 | 17 | 33 | 47 | 50 | 51 | 58 | 132 | 136)
+            | (Family::V4, IGMP | RSVP | EIGRP | OSPF | PIM | VRRP) => true,
+            // The sum is over the addresses, too.
+            (Family::V6, OSPF | PIM | VRRP) => {
+                self.conntrack.of_packet(self.state).is_none_or(|(flow, _, direction)| {
+                    let sent = flow.tuple(direction);
+                    (sent.src, sent.dst) == (self.packet.src, self.packet.dst)
+                })
+            }
+            _ => false,
         }
     }
 

@@ -1,6 +1,6 @@
 //! Each target, as the kernel file that it follows says.
 
-use skoop_model::{Family, Item, Mark, NetfilterDumps, Packet};
+use skoop_model::{Family, Item, Mark, NetfilterDumps, Packet, Protocol};
 
 use super::{MODELLED, UNMODELLED};
 use crate::netfilter::testkit::*;
@@ -345,6 +345,8 @@ fn not_everything_is_answered() {
     let mut fragment = udp("10.0.0.5", 4000, "10.96.0.1", 53);
     let second = Some(skoop_model::Fragment { offset_bytes: 1480, more: false });
     fragment.details = Some(Box::new(skoop_model::Details { fragment: second, ..skoop_model::Details::default() }));
+    let nothing = skoop_model::Transport::Other;
+    let other = Packet::new(ip("10.0.0.5"), ip("10.96.0.1"), Protocol(200), nothing, 60);
     for (packet, options, answered) in [
         (web(), "--reject-with tcp-reset", true),
         (reset.clone(), "--reject-with tcp-reset", false),
@@ -356,6 +358,8 @@ fn not_everything_is_answered() {
         (udp("0.0.0.0", 68, "10.96.0.1", 67), "", false),
         (icmp("10.0.0.5", "10.96.0.1", 8, 0), "", true),
         (icmp("10.0.0.5", "10.96.0.1", 3, 1), "", false),
+        (Packet { protocol: Protocol(89), ..other.clone() }, "", true),
+        (other, "", false),
     ] {
         let rules = nft_v4(table("filter", &[&format!("-A FORWARD -j REJECT {options}")]));
         let result = Walk::new(rules).forward(&mut packet.clone());
