@@ -9,7 +9,7 @@ use skoop_model::{
     RouteKind, Sysctls, TcpFlags, Transport,
 };
 
-use crate::hash::FastMap;
+use crate::hash::{ByNumber, FastMap};
 use crate::{
     Conntrack, Fib, Flow, Forks, KnownFlows, Lookup, Netfilter, NetfilterEnv, Receiver, ReversePath, Tri, receiver,
 };
@@ -20,8 +20,10 @@ pub struct Namespace {
     snapshot: NamespaceSnapshot,
     fib: Fib,
     netfilter: Netfilter,
-    links: FastMap<IfIndex, usize>,
-    switches: FastMap<IfIndex, Switches>,
+    /// Places of devices in the snapshot.
+    links: ByNumber,
+    /// Of each device, in the order of the snapshot.
+    switches: Vec<Switches>,
     /// Places of neighbour entries, the first one of each device and address.
     neighbours: FastMap<(IfIndex, IpAddr), usize>,
     /// Places of forwarding entries by MAC address, in the order of the snapshot.
@@ -43,8 +45,8 @@ impl Namespace {
     pub fn new(snapshot: NamespaceSnapshot) -> Self {
         let fib = Fib::new(&snapshot);
         let netfilter = Netfilter::compile(&snapshot.netfilter);
-        let links =
-            snapshot.links.elements().iter().enumerate().map(|(position, link)| (link.index, position)).collect();
+        let indexes: Vec<u32> = snapshot.links.elements().iter().map(|link| link.index.0).collect();
+        let links = ByNumber::new(&indexes);
         let mut neighbours = FastMap::default();
         let entries = snapshot.neighbours.elements().iter().enumerate();
         for (position, entry) in entries.filter(|(_, entry)| !entry.proxy) {
@@ -63,7 +65,7 @@ impl Namespace {
             forwards_v6: device(Family::V6, &link.name, "force_forwarding").filter(|on| *on).or(forwards_v6),
             ipv6_disabled: device(Family::V6, &link.name, "disable_ipv6") == Some(true),
         };
-        let switches = snapshot.links.elements().iter().map(|link| (link.index, switches(link))).collect();
+        let switches = snapshot.links.elements().iter().map(switches).collect();
         Self { snapshot, fib, netfilter, links, switches, neighbours, fdb, flows: OnceLock::new() }
     }
 
@@ -93,7 +95,7 @@ impl Namespace {
 
     /// The device with this index.
     pub fn link(&self, index: IfIndex) -> Option<&Link> {
-        self.snapshot.links.elements().get(*self.links.get(&index)?)
+        self.snapshot.links.elements().get(self.links.place(index.0)?)
     }
 
     /// The entry for a neighbour, proxy entries apart.
@@ -147,7 +149,7 @@ impl Namespace {
     /// IPv4: `IN_DEV_FORWARD` (`include/linux/inetdevice.h`), the device's own value. IPv6: `conf.all.forwarding`
     /// decides, and since Linux 6.17 the device's own `force_forwarding` (`ip6_forward`, `net/ipv6/ip6_output.c`).
     pub(crate) fn forwards(&self, family: Family, link: &Link) -> Option<bool> {
-        let switches = self.switches.get(&link.index)?;
+        let switches = self.switches_of(link)?;
         match family {
             Family::V4 => switches.forwards_v4,
             Family::V6 => switches.forwards_v6,
@@ -156,7 +158,11 @@ impl Namespace {
 
     /// Whether `disable_ipv6` is set for a device.
     pub(crate) fn ipv6_disabled(&self, link: &Link) -> bool {
-        self.switches.get(&link.index).is_some_and(|switches| switches.ipv6_disabled)
+        self.switches_of(link).is_some_and(|switches| switches.ipv6_disabled)
+    }
+
+    fn switches_of(&self, link: &Link) -> Option<&Switches> {
+        self.switches.get(self.links.place(link.index.0)?)
     }
 
     /// As `forwards`, with the sysctl that says so, for a device by its name.

@@ -5,14 +5,14 @@ use std::net::IpAddr;
 
 use skoop_model::{Address, Family, IfIndex, Link, NamespaceSnapshot, Neighbour, NeighbourState, Sysctls};
 
-use crate::hash::FastMap;
+use crate::hash::{ByNumber, FastMap};
 
 /// Devices, by index.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(super) struct Devices {
     /// In the order of the snapshot.
-    order: Vec<IfIndex>,
-    known: FastMap<IfIndex, Device>,
+    known: Vec<Device>,
+    places: ByNumber,
     /// Settings of a device that is not in the snapshot: those of `all`.
     unknown: Settings,
     /// Own addresses.
@@ -76,38 +76,41 @@ impl Devices {
             settings: Settings::of(sysctls, &link.name),
             v4: v4.remove(&link.index).unwrap_or_default(),
         };
-        let order = links.iter().map(|link| link.index).collect();
-        let known = links.iter().map(|link| link.index).zip(links.iter().map(device)).collect();
+        let indexes: Vec<u32> = links.iter().map(|link| link.index.0).collect();
         let mut neighbours = FastMap::default();
         let entries = namespace.neighbours.elements().iter().filter(|entry| !entry.proxy);
         for Neighbour { link, address, state, .. } in entries {
             neighbours.entry((*link, *address)).or_insert(*state);
         }
         Self {
-            order,
-            known,
+            known: links.iter().map(device).collect(),
+            places: ByNumber::new(&indexes),
             unknown: Settings::of(sysctls, "all"),
             own: addresses.iter().map(Address::ip).collect(),
             neighbours,
         }
     }
 
+    fn device(&self, index: IfIndex) -> Option<&Device> {
+        self.known.get(self.places.place(index.0)?)
+    }
+
     pub(super) fn link(&self, index: IfIndex) -> Option<&Link> {
-        self.known.get(&index).map(|device| &device.link)
+        self.device(index).map(|device| &device.link)
     }
 
     pub(super) fn settings(&self, index: IfIndex) -> &Settings {
-        self.known.get(&index).map_or(&self.unknown, |device| &device.settings)
+        self.device(index).map_or(&self.unknown, |device| &device.settings)
     }
 
     /// IPv4 addresses of a device, in the kernel's order.
     pub(super) fn addresses_v4(&self, index: IfIndex) -> &[Address] {
-        self.known.get(&index).map_or(&[], |device| &device.v4)
+        self.device(index).map_or(&[], |device| &device.v4)
     }
 
     /// All devices, in the order of the snapshot.
     pub(super) fn indexes(&self) -> impl Iterator<Item = IfIndex> {
-        self.order.iter().copied()
+        self.known.iter().map(|device| device.link.index)
     }
 
     /// Whether an address is one of the namespace's own, on any device (`inet_lookup_ifaddr_rcu`).

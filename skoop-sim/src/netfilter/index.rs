@@ -4,12 +4,10 @@
 //! them alone, or the source address. A packet then meets only the rules filed under what it has, and those that demand nothing
 //! of the kind, in the order of the chain.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
-
 use skoop_model::Family;
 
 use super::common::{Common, PacketKey};
+use crate::hash::FastMap;
 
 /// Chains with fewer rules are scanned.
 const MIN_RULES: usize = 8;
@@ -30,7 +28,7 @@ enum Demand {
 /// Index of one chain.
 #[derive(Debug)]
 pub(crate) struct Index {
-    filed: HashMap<Demand, Run, BuildHasherDefault<FastHasher>>,
+    filed: FastMap<Demand, Run>,
     /// Rules that demand nothing of the kind.
     rest: Run,
     /// Rule numbers, those of each run side by side and rising.
@@ -60,7 +58,7 @@ impl Index {
         if low < MIN_RULES {
             return None;
         }
-        let mut keyed: HashMap<Demand, Vec<u32>, BuildHasherDefault<FastHasher>> = HashMap::default();
+        let mut keyed: FastMap<Demand, Vec<u32>> = FastMap::default();
         let mut rest = Vec::new();
         let mut filed = 0_usize;
         for (number, common) in rules {
@@ -75,7 +73,7 @@ impl Index {
         if filed < rest.len() {
             return None;
         }
-        let mut index = Self { filed: HashMap::default(), rest: Run::default(), rules: Vec::new() };
+        let mut index = Self { filed: FastMap::default(), rest: Run::default(), rules: Vec::new() };
         index.rest = index.append(&rest);
         for (demand, numbers) in keyed {
             let run = index.append(&numbers);
@@ -139,50 +137,5 @@ fn demand(common: &Common, family: Family) -> Option<Demand> {
         (Some(dst), _, _) => Some(Demand::Destination(dst)),
         (None, Some(protocol), Some(dport)) => Some(Demand::Port(protocol, dport)),
         (None, _, _) => common.src.only(family).filter(|_| !inverted.src).map(Demand::Source),
-    }
-}
-
-/// A fast hash for keys that no attacker chooses to collide in a tool that walks one packet at a time; the multiplier is
-/// 2^64 divided by the golden ratio.
-#[derive(Debug, Default)]
-pub(crate) struct FastHasher(u64);
-
-impl FastHasher {
-    fn mix(&mut self, word: u64) {
-        self.0 = (self.0.rotate_left(26) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    }
-}
-
-impl Hasher for FastHasher {
-    fn finish(&self) -> u64 {
-        self.0 ^ (self.0 >> 32)
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.mix(u64::from(*byte));
-        }
-    }
-
-    fn write_u8(&mut self, word: u8) {
-        self.mix(u64::from(word));
-    }
-
-    fn write_u16(&mut self, word: u16) {
-        self.mix(u64::from(word));
-    }
-
-    fn write_usize(&mut self, word: usize) {
-        self.mix(word as u64);
-    }
-
-    fn write_isize(&mut self, word: isize) {
-        self.mix(word.unsigned_abs() as u64);
-    }
-
-    fn write_u128(&mut self, word: u128) {
-        let [low, high] = [word & u128::from(u64::MAX), word >> 64].map(|half| u64::try_from(half).unwrap_or_default());
-        self.mix(low);
-        self.mix(high);
     }
 }

@@ -217,8 +217,10 @@ impl Run<'_> {
         if probability >= 1.0 || probability <= 0.0 {
             return probability >= 1.0;
         }
-        let name = rule().map(|rule| table.label(rule)).unwrap_or_default();
-        let label = |option| if option == 0 { name.into_owned() } else { format!("not {name}") };
+        let label = |option| {
+            let name = rule().map(|rule| table.label(rule)).unwrap_or_default();
+            if option == 0 { name.into_owned() } else { format!("not {name}") }
+        };
         let options = [probability, 1.0 - probability];
         let taken = if hashed { self.forks.hash(&options, label) } else { self.forks.random(&options, label) };
         taken == 0

@@ -1,21 +1,18 @@
 //! `hash:net,iface` (`net/netfilter/ipset/ip_set_hash_netiface.c`): prefixes with devices.
 
-use std::collections::HashMap;
-use std::hash::BuildHasherDefault;
-
 use skoop_model::Link;
 
 use super::element::ElementOptions;
 use super::layout::{Dimension, Layout};
 use super::{Question, Side, Value, value_of};
 use crate::Tri;
-use crate::netfilter::index::FastHasher;
+use crate::hash::FastMap;
 use crate::netfilter::run::Run;
 
 #[derive(Debug)]
 pub(super) struct IfaceSet {
     layout: Layout,
-    elements: HashMap<(u128, u8), Vec<Device>, BuildHasherDefault<FastHasher>>,
+    elements: FastMap<(u128, u8), Vec<Device>>,
     /// Prefix lengths that occur, the longest first.
     lengths: Vec<u8>,
     partial: bool,
@@ -31,7 +28,7 @@ struct Device {
 
 impl IfaceSet {
     pub(super) fn new(layout: Layout) -> Self {
-        Self { layout, elements: HashMap::default(), lengths: Vec::new(), partial: false }
+        Self { layout, elements: FastMap::default(), lengths: Vec::new(), partial: false }
     }
 
     pub(super) fn add(&mut self, text: &str, options: &ElementOptions) {

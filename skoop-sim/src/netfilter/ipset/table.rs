@@ -1,14 +1,13 @@
 //! Sets whose elements are numbers: found by hash, once for each combination of prefix lengths
 //! (`mtype_test_cidrs`, `net/netfilter/ipset/ip_set_hash_gen.h`).
 
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hash};
+use std::hash::Hash;
 
 use super::element::{ElementOptions, Key};
 use super::layout::{Dimension, Layout};
 use super::{Question, Value, value_of};
 use crate::Tri;
-use crate::netfilter::index::FastHasher;
+use crate::hash::FastMap;
 use crate::netfilter::run::Run;
 
 /// A set of numbers.
@@ -30,17 +29,17 @@ const MAX_FROM_RANGES: usize = 1 << 20;
 /// Elements, with whether they are marked `nomatch`. What fits into 128 bits, as all of IPv4 does, is kept small.
 #[derive(Debug)]
 enum Elements {
-    Small(FastMap<u128>),
-    Large(FastMap<Key>),
+    Small(Members<u128>),
+    Large(Members<Key>),
 }
 
-type FastMap<K> = HashMap<K, bool, BuildHasherDefault<FastHasher>>;
+type Members<K> = FastMap<K, bool>;
 
 impl Table {
     pub(super) fn new(layout: Layout) -> Self {
         let bits: u32 = layout.dimensions.iter().map(|dimension| layout.bits_of(*dimension)).sum();
         let elements =
-            if bits <= 128 { Elements::Small(HashMap::default()) } else { Elements::Large(HashMap::default()) };
+            if bits <= 128 { Elements::Small(Members::default()) } else { Elements::Large(Members::default()) };
         Self { layout, elements, lengths: Vec::new(), partial: false, ranges_left: MAX_FROM_RANGES }
     }
 
@@ -113,7 +112,7 @@ impl Elements {
     }
 
     fn insert(&mut self, layout: &Layout, key: Key, nomatch: bool) {
-        fn put<K: Eq + Hash>(elements: &mut FastMap<K>, key: K, nomatch: bool) {
+        fn put<K: Eq + Hash>(elements: &mut Members<K>, key: K, nomatch: bool) {
             elements.insert(key, nomatch);
         }
         match self {

@@ -1,12 +1,11 @@
 //! Sets and maps, compiled for lookups: single values by hash (`nft_set_hash.c`), intervals by binary search (`nft_set_rbtree.c`),
 //! concatenations of ranges by hash for each shape of their prefixes (`nft_set_pipapo.c`); all in `net/netfilter/`.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hash, Hasher};
+use std::hash::{Hash, Hasher};
 
 use crate::Tri;
+use crate::hash::FastMap;
 use crate::netfilter::image::Seen;
-use crate::netfilter::index::FastHasher;
 use crate::netfilter::table::Verdict;
 
 /// Parts that a concatenation may have here; the kernel allows 64 bytes.
@@ -55,7 +54,7 @@ pub(crate) enum Stored {
 pub(crate) struct SetData {
     /// Empty for an anonymous one.
     pub name: Box<str>,
-    exact: HashMap<Key, u32, BuildHasherDefault<FastHasher>>,
+    exact: FastMap<Key, u32>,
     /// Sorted, of one part each.
     intervals: Vec<(u128, u128, u32)>,
     boxes: Vec<(Ranges, u32)>,
@@ -76,7 +75,7 @@ pub(crate) struct SetData {
 struct Shape {
     masks: [u128; MAX_PARTS],
     /// Places in [`SetData::boxes`].
-    filed: HashMap<Key, Vec<u32>, BuildHasherDefault<FastHasher>>,
+    filed: FastMap<Key, Vec<u32>>,
 }
 
 /// What a rule did to a set in this walk.
