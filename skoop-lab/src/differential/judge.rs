@@ -118,7 +118,7 @@ fn describe(case: &Case, flow: &Flow, kernel: &[Option<Fate>], step: usize, expe
 /// Sends the packets of a flow through the kernel; none for those that have nothing to follow.
 fn run(lab: &mut Lab, flow: &Flow) -> Result<Vec<Option<Fate>>> {
     if !flow.is_kept_apart() {
-        state::forget_flows(lab)?;
+        lab.forget_flows()?;
     }
     let mut fates = Vec::new();
     let mut arrived: Vec<Option<Arrived>> = Vec::new();

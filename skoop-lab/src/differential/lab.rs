@@ -3,7 +3,7 @@
 //! Nothing waits: a packet is followed by an ARP probe on the same wire. The kernel works off what one processor sends in order, so
 //! that once the probe is answered, everything that the packet caused has been seen.
 
-use std::io;
+use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
@@ -15,6 +15,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use super::headers::{Body, Headers, TCP, flag};
 use super::shape::{Shape, Wire, device_mac, neighbour_mac, own_mac, sentinel, text};
+use super::state::Used;
 use super::wire::{self, Decoded};
 use crate::{command, netns};
 
@@ -37,7 +38,11 @@ pub(super) struct Lab {
     raws: Vec<Raw>,
     /// Kept open.
     listeners: Vec<Socket>,
+    /// To the kernel's netfilter.
+    control: Socket,
     tag: u32,
+    /// What is loaded.
+    pub used: Used,
 }
 
 struct End {
@@ -81,7 +86,9 @@ impl Lab {
         let ends = shape.wires().iter().map(|wire| format!("skt-df-{}-{label}-{}", std::process::id(), wire.name));
         let names: Vec<String> = std::iter::once(node.clone()).chain(ends).collect();
         netns::create(&names)?;
-        let mut lab = Self { shape, node, names, ends: Vec::new(), raws: Vec::new(), listeners: Vec::new(), tag: 0 };
+        let control = netns::enter(&node, netfilter_socket)??;
+        let (ends, raws, listeners) = (Vec::new(), Vec::new(), Vec::new());
+        let mut lab = Self { shape, node, names, ends, raws, listeners, control, tag: 0, used: Used::default() };
         lab.connect()?;
         Ok(lab)
     }
@@ -134,6 +141,25 @@ impl Lab {
     /// The tag of the next packet.
     pub fn next_tag(&self) -> u32 {
         self.tag.wrapping_add(1)
+    }
+
+    /// Conntrack forgets everything.
+    pub fn forget_flows(&self) -> Result<()> {
+        // `IPCTNL_MSG_CT_DELETE` without attributes (ctnetlink_del_conntrack, net/netfilter/nf_conntrack_netlink.c).
+        let mut message = Vec::new();
+        message.extend(20_u32.to_ne_bytes());
+        message.extend(0x0102_u16.to_ne_bytes());
+        // `NLM_F_REQUEST | NLM_F_ACK`.
+        message.extend(5_u16.to_ne_bytes());
+        message.extend([0; 12]);
+        (&self.control).write_all(&message).context("flush conntrack")?;
+        let mut answer = [0; 64];
+        let length = (&self.control).read(&mut answer).context("flush conntrack")?;
+        // An error message: its number follows the header.
+        match answer.get(16..20).filter(|_| length >= 20) {
+            Some([0, 0, 0, 0]) => Ok(()),
+            _ => bail!("conntrack is not flushed: {answer:?}"),
+        }
     }
 
     /// Follows what a process of the node just sent under the next tag.
@@ -300,6 +326,13 @@ pub(super) fn pin(worker: usize) -> Result<()> {
 fn packet_socket() -> Result<Socket> {
     let socket = Socket::new(Domain::PACKET, Type::RAW, Some(Protocol::from(i32::from(ALL.to_be()))))?;
     socket.set_recv_buffer_size(4 << 20)?;
+    socket.set_read_timeout(Some(PATIENCE))?;
+    Ok(socket)
+}
+
+/// `NETLINK_NETFILTER` (include/uapi/linux/netlink.h).
+fn netfilter_socket() -> Result<Socket> {
+    let socket = Socket::new(Domain::from(16), Type::RAW, Some(Protocol::from(12)))?;
     socket.set_read_timeout(Some(PATIENCE))?;
     Ok(socket)
 }

@@ -26,12 +26,16 @@ pub struct Budget {
     pub seed: u64,
     /// Nodes at most.
     pub nodes: u64,
+    /// Flows to each node.
+    pub flows: usize,
     /// Ends when this is over, if it is given.
     pub time: Option<Duration>,
     /// Threads, each with namespaces of its own.
     pub threads: usize,
     /// Where cases that fail are kept, made as small as they get; none: they are only told.
     pub keep: Option<PathBuf>,
+    /// How many of them at most: making one small takes up to a minute and a half.
+    pub most: usize,
     /// Faults of the simulator that the same packets must show.
     pub mutants: Vec<Mutant>,
 }
@@ -50,18 +54,17 @@ pub struct Mutant {
 /// Flows that have to show a planted fault before it is not planted any more.
 const CAUGHT: usize = 3;
 
-/// Cases made small at most.
-const KEPT: usize = 12;
-
 impl Default for Budget {
     /// What `make test` runs.
     fn default() -> Self {
         Self {
             seed: 0,
-            nodes: 400,
+            nodes: 420,
+            flows: 48,
             time: None,
             threads: thread::available_parallelism().map_or(2, usize::from).min(4),
             keep: None,
+            most: 4,
             mutants: Vec::new(),
         }
     }
@@ -86,6 +89,8 @@ pub struct Report {
     pub coverage: Coverage,
     /// Flows that showed a planted fault, by its name.
     pub caught: BTreeMap<String, usize>,
+    /// Nodes with such flows.
+    pub failing: usize,
     /// Files of cases that failed.
     pub kept: Vec<PathBuf>,
     /// Wall time.
@@ -98,8 +103,8 @@ pub struct Report {
     pub load_time: Duration,
 }
 
-/// Nodes of one worker before its namespaces are built anew, in the other shape.
-const NODES_A_LAB: usize = 12;
+/// Nodes of one worker before its namespaces are built anew: what earlier nodes leave behind, as routes that ICMP errors told of, is then gone.
+const NODES_A_LAB: usize = 40;
 
 /// Runs seeds.
 ///
@@ -136,40 +141,66 @@ fn work(
 ) -> Result<()> {
     pin(worker)?;
     for round in 0.. {
-        let shape = if (round + worker).is_multiple_of(2) { Shape::Routed } else { Shape::Bridged };
-        let mut lab = Lab::build(&format!("{worker}x{round}"), shape)?;
+        let mut labs = Labs { label: format!("{worker}x{round}"), routed: None, bridged: None };
         for _ in 0..NODES_A_LAB {
             let seed = next.fetch_add(1, Ordering::Relaxed);
             let late = budget.time.is_some_and(|time| begun.elapsed() > time);
             if seed >= budget.seed.saturating_add(budget.nodes) || late || failed.load(Ordering::Relaxed) > 0 {
                 return Ok(());
             }
-            let mut case = generate::case(seed, shape);
-            // A fault that showed a few times needs no further walks.
-            let mutants: Vec<Mutant> = {
-                let report = report.lock().map_err(|_| anyhow!("a worker panicked"))?;
-                let hidden = |mutant: &&Mutant| report.caught.get(&mutant.name).copied().unwrap_or(0) < CAUGHT;
-                budget.mutants.iter().filter(hidden).cloned().collect()
-            };
-            let mut judged = judge_with(&mut lab, &mut case, &mutants).with_context(|| format!("seed {seed}"))?;
-            judged.coverage.read(&lab, &case.node)?;
-            judged.refused = std::mem::take(&mut case.node.refused);
-            let failures: Vec<usize> = judged.differences.iter().map(|difference| difference.flow).collect();
-            let kept = {
-                let mut report = report.lock().map_err(|_| anyhow!("a worker panicked"))?;
-                report.add(seed, judged);
-                let kept = report.kept.len();
-                report
-                    .kept
-                    .extend(failures.first().filter(|_| budget.keep.is_some() && kept < KEPT).map(|_| PathBuf::new()));
-                kept
-            };
-            if let (Some(directory), Some(flow), true) = (&budget.keep, failures.first(), kept < KEPT)
-                && let Some((case, text)) = shrink(&mut lab, &case, *flow)
-            {
-                println!("seed {seed}, made small:\n{text}kept in {}", keep(directory, &case, &text)?.display());
-            }
+            one(seed, budget, &mut labs, report).with_context(|| format!("seed {seed}"))?;
         }
+    }
+    Ok(())
+}
+
+/// The namespaces of a worker, one set of each shape.
+struct Labs {
+    label: String,
+    routed: Option<Lab>,
+    bridged: Option<Lab>,
+}
+
+impl Labs {
+    fn of(&mut self, shape: Shape) -> Result<&mut Lab> {
+        let (place, label) = match shape {
+            Shape::Routed => (&mut self.routed, "r"),
+            Shape::Bridged => (&mut self.bridged, "b"),
+        };
+        if place.is_none() {
+            *place = Some(Lab::build(&format!("{}{label}", self.label), shape)?);
+        }
+        place.as_mut().context("a lab was just built")
+    }
+}
+
+/// One seed.
+fn one(seed: u64, budget: &Budget, labs: &mut Labs, report: &Mutex<Report>) -> Result<()> {
+    let mut case = generate::case(seed, budget.flows);
+    let lab = labs.of(case.shape)?;
+    let lock = || report.lock().map_err(|_| anyhow!("a worker panicked"));
+    // A fault that showed a few times needs no further walks.
+    let mutants: Vec<Mutant> = {
+        let report = lock()?;
+        let hidden = |mutant: &&Mutant| report.caught.get(&mutant.name).copied().unwrap_or(0) < CAUGHT;
+        budget.mutants.iter().filter(hidden).cloned().collect()
+    };
+    let mut judged = judge_with(lab, &mut case, &mutants)?;
+    judged.coverage.read(lab, &case.node)?;
+    judged.refused = std::mem::take(&mut case.node.refused);
+    let failure = judged.differences.first().map(|difference| difference.flow);
+    let kept = {
+        let mut report = lock()?;
+        report.add(seed, judged);
+        report.failing += usize::from(failure.is_some());
+        report.failing
+    };
+    if let (Some(directory), Some(flow), true) = (&budget.keep, failure, kept <= budget.most)
+        && let Some((case, text)) = shrink(lab, &case, flow)
+    {
+        let path = keep(directory, &case, &text)?;
+        println!("seed {seed}, made small:\n{text}  kept in {}", path.display());
+        lock()?.kept.push(path);
     }
     Ok(())
 }

@@ -8,6 +8,7 @@ use skoop_model::{NamespaceSnapshot, NodeName};
 
 use super::case::Node;
 use super::lab::{Lab, set};
+use super::shape::Shape;
 use crate::{command, netns};
 
 /// Tables with their base chains.
@@ -24,25 +25,35 @@ pub(super) const ROUTE_TABLES: [&str; 2] = ["100", "101"];
 /// Longest wait for the kernel to take IPv6 addresses into use.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// What a node was last loaded with: only that is taken out before the next.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Used {
+    legacy: bool,
+    legacy6: bool,
+    /// Rules of iptables-nft or nft.
+    nft: bool,
+}
+
 /// Replaces the node's state. Rules that the kernel refuses are taken out of the node.
-pub(super) fn load(lab: &Lab, node: &mut Node) -> Result<()> {
+pub(super) fn load(lab: &mut Lab, node: &mut Node) -> Result<()> {
     clear(lab)?;
+    lab.used = Used {
+        legacy: !node.legacy.is_empty(),
+        legacy6: !node.legacy6.is_empty(),
+        nft: !(node.xnft.is_empty() && node.xnft6.is_empty() && node.native.is_empty()),
+    };
     set(&lab.node, &node.sysctls)?;
-    quietly(lab, &[], &node.ip)?;
-    quietly(lab, &["-6"], &node.ip6)?;
-    tool(lab, "ipset restore", &node.ipset)?;
+    let [four, six] = without_routing(lab.shape);
+    quietly(lab, &[], &[&four[..], &node.ip].concat())?;
+    quietly(lab, &["-6"], &[&six[..], &node.ip6].concat())?;
+    sets(lab, &node.ipset)?;
     restore(lab, "iptables-legacy-restore", &mut node.legacy, &mut node.refused)?;
     restore(lab, "ip6tables-legacy-restore", &mut node.legacy6, &mut node.refused)?;
     restore(lab, "iptables-nft-restore", &mut node.xnft, &mut node.refused)?;
     restore(lab, "ip6tables-nft-restore", &mut node.xnft6, &mut node.refused)?;
     restore(lab, "nft -f -", &mut node.native, &mut node.refused)?;
     settle(lab)?;
-    forget_flows(lab)
-}
-
-/// Conntrack forgets everything.
-pub(super) fn forget_flows(lab: &Lab) -> Result<()> {
-    command::run(Some(&lab.node), &command::words("conntrack -F"), None).map(drop)
+    lab.forget_flows()
 }
 
 /// The node as the collector sees it.
@@ -59,31 +70,41 @@ fn clear(lab: &Lab) -> Result<()> {
         empty.extend(chains.iter().map(|chain| format!(":{chain} ACCEPT [0:0]")));
         empty.push("COMMIT".to_owned());
     }
-    tool(lab, "iptables-legacy-restore", &empty)?;
-    tool(lab, "ip6tables-legacy-restore", &empty)?;
-    command::run(Some(&lab.node), &command::words("nft flush ruleset"), None)?;
+    if lab.used.legacy {
+        tool(lab, "iptables-legacy-restore", &empty)?;
+    }
+    if lab.used.legacy6 {
+        tool(lab, "ip6tables-legacy-restore", &empty)?;
+    }
+    if lab.used.nft {
+        command::run(Some(&lab.node), &command::words("nft flush ruleset"), None)?;
+    }
+    Ok(())
+}
+
+/// Replaces all sets.
+fn sets(lab: &Lab, lines: &[String]) -> Result<()> {
+    // Members of a list are in use by it.
+    let before = ["flush", "destroy"].map(str::to_owned);
     // The rules of nftables let go of their sets a little later (nf_tables_trans_destroy_work, net/netfilter/nf_tables_api.c).
     let deadline = Instant::now() + PATIENCE;
-    // Members of a list are in use by it.
-    command::run(Some(&lab.node), &command::words("ipset flush"), None)?;
-    while let Err(error) = command::run(Some(&lab.node), &command::words("ipset destroy"), None) {
-        if Instant::now() > deadline {
+    while let Err(error) = tool(lab, "ipset restore", &[&before[..], lines].concat()) {
+        if Instant::now() > deadline || !format!("{error:#}").contains("in use") {
             return Err(error);
         }
     }
-    let mut lines = vec!["rule flush".to_owned()];
-    lines.push("rule add pref 32766 lookup main".to_owned());
-    let mut both = lines.clone();
-    lines.push("rule add pref 32767 lookup default".to_owned());
+    Ok(())
+}
+
+/// Lines of `ip` that take out addresses, routes and rules, for each family.
+fn without_routing(shape: Shape) -> [Vec<String>; 2] {
+    let mut both = vec!["rule flush".to_owned(), "rule add pref 32766 lookup main".to_owned()];
     both.extend(["main"].iter().chain(&ROUTE_TABLES).map(|table| format!("route flush table {table}")));
-    lines.extend(["main"].iter().chain(&ROUTE_TABLES).map(|table| format!("route flush table {table}")));
-    for (device, _) in lab.shape.devices() {
-        // The addresses that answer probes are of scope host.
-        lines.push(format!("address flush dev {device} scope global"));
-        both.push(format!("address flush dev {device} scope global"));
-    }
-    quietly(lab, &[], &lines)?;
-    quietly(lab, &["-6"], &both)
+    // The addresses that answer probes are of scope host.
+    both.extend(shape.devices().iter().map(|(device, _)| format!("address flush dev {device} scope global")));
+    let mut four = both.clone();
+    four.push("rule add pref 32767 lookup default".to_owned());
+    [four, both]
 }
 
 fn tool(lab: &Lab, line: &str, input: &[String]) -> Result<()> {
