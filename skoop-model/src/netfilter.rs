@@ -44,7 +44,8 @@ pub struct NetfilterDumps {
     pub nft_text: Item<String>,
     /// `ipset save`.
     pub ipset: Item<String>,
-    /// Lists of the match `recent`, by name: the text of `/proc/net/xt_recent/NAME`.
+    /// Lists of the match `recent`, by name: the text of `/proc/net/xt_recent/NAME`, and where it is known when that was, a line
+    /// `jiffies: NOW hz: HZ`.
     #[serde(default = "Item::not_collected")]
     pub xt_recent: Item<BTreeMap<String, String>>,
     /// `ipvsadm -Sn`.

@@ -44,7 +44,7 @@ use std::sync::Arc;
 use skoop_model::{Family, IfIndex, Link, MacAddr, NetfilterDumps, Packet, Port, RouteKind, Unseen};
 
 pub use extensions::{Extension, ExtensionKind, extensions};
-pub use result::{HookResult, NfBlocker, NfEvent, NfEventKind, NfVerdict, RejectWith, RuleRef, RuleSource};
+pub use result::{HookResult, NfBlocker, NfEvent, NfEventKind, NfVerdict, REMEMBERED, RejectWith, RuleRef, RuleSource};
 
 pub(crate) use matches::RecentMemory;
 pub(crate) use nft::SetChange;

@@ -22,10 +22,10 @@ pub use error::{DiagnosisError, ErrorKind};
 pub use want::{Supplied, Want};
 
 pub(crate) use intent::endpoints;
-pub(crate) use journey::{Blocked, Journey};
+pub(crate) use journey::{Blocked, Journey, Start};
 pub(crate) use network::{Host, HostId, Network};
 pub(crate) use resolve::{Plan, Target};
-pub(crate) use trip::{Trip, TripResult};
+pub(crate) use trip::{Trip, TripResult, try_instead};
 
 /// What a diagnosis does next.
 #[derive(Debug, Clone, PartialEq)]

@@ -13,6 +13,7 @@ mod explain;
 mod restore;
 mod route_refused;
 mod routing;
+mod shown;
 
 use skoop_model::{Role, Severity};
 
@@ -89,7 +90,9 @@ registry! {
     service_itp_local_no_endpoint,
     service_etp_local_no_endpoint,
     service_source_ranges,
+    conntrack_stale,
     service_proxy_stale,
+    service_affinity_pinned,
     conntrack_notrack_nat,
     service_proxy_missing,
     service_target_port_mismatch,

@@ -1,6 +1,7 @@
 //! Netfilter dumps, verbatim. What there is to dump is asked first, by netlink and procfs, so that a namespace without rules costs
 //! no process and no table comes into being by asking for it.
 
+mod clock;
 mod hooks;
 mod ipvs;
 mod recent;

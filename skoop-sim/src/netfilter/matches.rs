@@ -289,6 +289,11 @@ impl Match {
         }
     }
 
+    /// Whether it says yes because of what an earlier packet left behind.
+    pub(crate) fn remembers(&self) -> bool {
+        matches!(self, Self::Recent(recent) if recent.remembers())
+    }
+
     /// Probability with which the match says yes, if it is up to chance.
     pub(crate) fn chance(&self) -> Option<f64> {
         match self {

@@ -124,8 +124,15 @@ impl RuleRef {
         Words::new(&self.text).map(|word| word.text.into_owned()).collect()
     }
 
-    /// The command that deletes the rule, as an argument list; none for a policy or for what is no `iptables` rule.
+    /// The command that deletes the rule, as an argument list; none for a policy, for what is no rule, and for a rule of nftables whose
+    /// handle is not known.
     pub fn delete_command(&self) -> Option<Vec<String>> {
+        if self.source == RuleSource::Nftables {
+            let (family, table) = self.table.split_once(' ')?;
+            let handle = self.handle?.to_string();
+            let words = ["nft", "delete", "rule", family, table, &self.chain, "handle", &handle];
+            return Some(words.map(str::to_owned).to_vec());
+        }
         let words = self.words();
         let (append, rest) = words.split_first()?;
         if !matches!(self.source, RuleSource::Iptables(_)) || append != "-A" {
@@ -143,7 +150,11 @@ impl fmt::Display for RuleRef {
         f.write_str(&self.text)?;
         match self.source {
             RuleSource::Unseen | RuleSource::Conntrack => Ok(()),
-            RuleSource::Nftables => write!(f, " (nft, table {}, chain {})", self.table, self.chain),
+            RuleSource::Nftables => {
+                write!(f, " (nft, table {}, chain {}", self.table, self.chain)?;
+                self.handle.map_or(Ok(()), |handle| write!(f, ", handle {handle}"))?;
+                f.write_str(")")
+            }
             RuleSource::Iptables(_) => write!(f, " ({}, table {}, line {})", self.tool(), self.table, self.line),
         }
     }
@@ -205,7 +216,10 @@ impl RejectWith {
     }
 }
 
-/// Something that changed the packet or its tracking.
+/// What a step says of a rule that sends the packet on because an earlier one left its address in a list or set.
+pub const REMEMBERED: &str = "sent where an earlier packet from there was sent";
+
+/// Something that changed the packet or its tracking, or decided by what is remembered.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NfEvent {
     /// What.
@@ -243,6 +257,8 @@ pub enum NfEventKind {
     NoTrack,
     /// The packet belongs to a flow that the connection table of the snapshot holds; no rule for new flows heeds it.
     KnownFlow,
+    /// A rule sends the packet on to a chain because an earlier packet left its address in a list or set: the affinity of a service.
+    Remembered,
     /// A copy of the packet is sent to this gateway.
     Copied(IpAddr),
     /// Some other header field was changed: TTL, TOS.
@@ -269,6 +285,7 @@ impl NfEvent {
             NfEventKind::Mark => format!("mark set to {}", after.mark),
             NfEventKind::ConnectionMark(mark) => format!("connection mark set to {mark}"),
             NfEventKind::KnownFlow => "belongs to a flow that the connection table holds".to_owned(),
+            NfEventKind::Remembered => REMEMBERED.to_owned(),
             NfEventKind::Copied(gateway) => format!("a copy is sent to {gateway}"),
             NfEventKind::NoTrack => "exempt from connection tracking".to_owned(),
             NfEventKind::Header => format!("header changed: ttl {} tos {:#x}", after.ttl, after.tos),

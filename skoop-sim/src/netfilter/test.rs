@@ -61,6 +61,15 @@ impl Test {
         }
     }
 
+    /// Whether it says yes because of what an earlier packet left behind: its address in a list or a set.
+    pub(crate) fn remembers(&self, sets: &[SetData]) -> bool {
+        match self {
+            Self::Match(matcher) => matcher.remembers(),
+            Self::Lookup(lookup) => lookup.remembers(sets),
+            _ => false,
+        }
+    }
+
     /// Probability with which it says yes, if it is up to chance; and whether a hash decides.
     pub(crate) fn chance(&self) -> Option<(f64, bool)> {
         match self {

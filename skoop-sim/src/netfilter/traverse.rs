@@ -2,7 +2,7 @@
 
 use super::index::Cursor;
 use super::nft::Step;
-use super::result::NfVerdict;
+use super::result::{NfEventKind, NfVerdict};
 use super::run::{RuleDoubt, Run};
 use super::table::{Chain, Rule, RuleId, Table, Verdict};
 use super::targets::Effect;
@@ -97,8 +97,14 @@ impl Run<'_> {
         match verdict {
             Verdict::Continue | Verdict::Program(_) => Flow::Next,
             Verdict::Return => Flow::Return,
-            Verdict::Jump(target) => Flow::Jump(target),
-            Verdict::Goto(target) => Flow::Goto(target),
+            Verdict::Jump(target) => {
+                self.tell_remembered(table, id);
+                Flow::Jump(target)
+            }
+            Verdict::Goto(target) => {
+                self.tell_remembered(table, id);
+                Flow::Goto(target)
+            }
             Verdict::Accept => Flow::End,
             Verdict::Drop => {
                 self.block(NfVerdict::Drop, self.rule_ref(id), None);
@@ -109,6 +115,23 @@ impl Run<'_> {
                 let effect = target.apply(self, id);
                 self.effect(effect, id, target.ends_chain()).unwrap_or(Flow::Next)
             }
+        }
+    }
+
+    /// Records that a rule sends the packet to a chain because of what an earlier packet left behind: the affinity of a service.
+    fn tell_remembered(&mut self, table: &Table, id: RuleId) {
+        if self.state.untraced {
+            return;
+        }
+        let Some(rule) = table.rule(id.rule) else { return };
+        let any = |tests: &[Test]| tests.iter().any(|test| test.remembers(&table.sets));
+        let steps = match rule.verdict {
+            Verdict::Program(program) => table.program(program),
+            _ => &[],
+        };
+        let in_step = |step: &Step| matches!(step, Step::Tests(first, count) if any(table.tests_from(*first, *count)));
+        if any(table.tests_of(rule)) || steps.iter().any(in_step) {
+            self.event(NfEventKind::Remembered, id, |_| {});
         }
     }
 

@@ -64,6 +64,12 @@ pub fn take(network: &Network, plan: &Plan, wants: &Wants, forks: &mut Forks) ->
     Trip { forward, reply, result }
 }
 
+/// How the trip of a plan would end with another start, as far as what is in sight tells.
+pub fn try_instead(network: &Network, plan: &Plan, start: Start) -> TripResult {
+    let plan = Plan { start, ..plan.clone() };
+    take(network, &plan, &Wants::default(), &mut Forks::first()).result
+}
+
 /// Hands the packet to a socket, and says where the answer starts.
 fn receive(
     traveller: &mut Traveller<'_, '_>,

@@ -1,7 +1,7 @@
 //! A packet that connection tracking cannot place.
 
 use skoop_model::{Role, Severity};
-use skoop_sim::Stop;
+use skoop_sim::{RuleSource, Stop};
 
 use super::FindingKind;
 use super::case::{Case, Detail};
@@ -23,7 +23,7 @@ fn detect(case: &Case<'_>) -> Option<Detail> {
     let by_state = words.windows(2).any(|pair| {
         matches!(pair, [option, states] if (option == "--ctstate" || option == "--state") && states.split(',').any(|one| one == "INVALID"))
     });
-    if !by_state {
+    if !by_state && !(blocker.by.source == RuleSource::Nftables && is_of_invalid(&words)) {
         return None;
     }
     let node = &case.blocker().place.node;
@@ -33,4 +33,10 @@ fn detect(case: &Case<'_>) -> Option<Detail> {
         Some(step) => Some(blame(case, step, message)),
         None => Some(Detail::new(message)),
     }
+}
+
+/// `ct state invalid drop`, `ct state { invalid, untracked } drop`, `ct state vmap { invalid : drop }`.
+fn is_of_invalid(words: &[String]) -> bool {
+    let mut rest = words.windows(2).skip_while(|pair| !matches!(pair, [ct, state] if ct == "ct" && state == "state"));
+    rest.any(|pair| pair.iter().any(|word| word.split(',').any(|state| state == "invalid")))
 }

@@ -4,7 +4,7 @@ use skoop_model::{Role, Severity, Step};
 
 use super::FindingKind;
 use super::case::{Case, Detail};
-use super::routing::delete_shown_rule;
+use super::shown::{Shown, is_rule};
 
 /// `CONNTRACK-NOTRACK-NAT`.
 pub(super) const FINDING: FindingKind = FindingKind {
@@ -28,7 +28,8 @@ fn detect(case: &Case<'_>) -> Option<Detail> {
 
 /// Whether the step exempts the packet from connection tracking.
 pub(super) fn is_exemption(step: &Step) -> bool {
-    step.by.kind == "iptables" && (step.by.text.contains("--notrack") || step.by.text.contains("-j NOTRACK"))
+    let exempts = |word: &str| ["--notrack", "NOTRACK", "notrack"].contains(&word);
+    is_rule(&step.by) && step.before == *step.after.as_ref().unwrap_or(&step.before) && step.by.text.split(' ').any(exempts)
 }
 
 /// The rule of such a step as the culprit.
@@ -39,5 +40,5 @@ pub(super) fn blame(case: &Case<'_>, step: &Step, message: String) -> Detail {
         None => detail,
     };
     let fix = "Delete the rule, if it is not there on purpose, or narrow it to traffic that needs no translation.";
-    detail.fix(fix, delete_shown_rule(&step.by.text).into_iter().collect())
+    detail.fix(fix, Shown::of(&step.by).and_then(|rule| rule.delete_command()).into_iter().collect())
 }

@@ -7,6 +7,7 @@ use skoop_sim::Stop;
 
 use super::FindingKind;
 use super::case::{Case, Detail, argv};
+use super::shown::{Shown, is_rule};
 
 /// `NAT-MASQUERADE-MISSING`.
 pub(super) const FINDING: FindingKind = FindingKind {
@@ -55,7 +56,11 @@ fn not_masqueraded(case: &Case<'_>) -> Option<Detail> {
          its receiver answers past {node}.",
         packet.src
     );
-    let evidence = Evidence::new("missing", "no rule of KUBE-POSTROUTING masquerades packets with mark 0x4000/0x4000");
+    let chain = match Shown::of(&marked.by).filter(Shown::is_nft) {
+        Some(rule) => format!("chain masquerading in table {}", rule.table),
+        None => "KUBE-POSTROUTING".to_owned(),
+    };
+    let evidence = Evidence::new("missing", format!("no rule of {chain} masquerades packets with mark 0x4000/0x4000"));
     let fix = format!("Restart kube-proxy on {node}: it writes its masquerade rules anew.");
     Some(Detail::new(message).on(evidence).at(case.host_at(&marked.place)?).fix(fix, Vec::new()))
 }
@@ -67,9 +72,10 @@ fn hairpin(case: &Case<'_>) -> Option<Detail> {
     }
     let service = case.service()?;
     let step = case.trip.forward.steps.iter().find(|step| {
-        step.by.kind == "iptables" && step.after.as_ref().is_some_and(|after| after.dst != step.before.dst)
+        is_rule(&step.by) && step.after.as_ref().is_some_and(|after| after.dst != step.before.dst)
     })?;
-    let chain = step.by.text.strip_prefix("-A ")?.split(' ').next()?;
+    let rule = Shown::of(&step.by)?;
+    let chain = rule.chain;
     let (address, family) = (case.packet().src, case.packet().family());
     let message = format!(
         "{} sent {address} its own packet by Service {} without masquerading it, and Linux takes no packet from its own address.",
@@ -77,7 +83,13 @@ fn hairpin(case: &Case<'_>) -> Option<Detail> {
     );
     let evidence = Evidence::new("missing", format!("no rule of chain {chain} marks packets from {address} for masquerading"));
     let source = format!("{address}/{}", if family == Family::V4 { 32 } else { 128 });
-    let command = argv(&[iptables(address), "-t", "nat", "-I", chain, "-s", &source, "-j", "KUBE-MARK-MASQ"]);
+    let command = match rule.nft_table() {
+        Some((nft, table)) => {
+            let (header, address) = (if family == Family::V4 { "ip" } else { "ip6" }, address.to_string());
+            argv(&["nft", "insert", "rule", nft, table, chain, header, "saddr", &address, "jump", "mark-for-masquerade"])
+        }
+        None => argv(&[iptables(address), "-t", "nat", "-I", chain, "-s", &source, "-j", "KUBE-MARK-MASQ"]),
+    };
     let fix = "Mark what the pod sends to itself for masquerading again; kube-proxy writes the rule anew when restarted.";
     Some(Detail::new(message).on(evidence).at(case.host_at(&step.place)?).fix(fix, vec![command]))
 }

@@ -1,7 +1,7 @@
 //! A base chain whose policy drops.
 
-use skoop_model::{Evidence, Role, Severity};
-use skoop_sim::Stop;
+use skoop_model::{Role, Severity};
+use skoop_sim::{RuleSource, Stop};
 
 use super::FindingKind;
 use super::case::{Case, Detail, argv};
@@ -27,8 +27,13 @@ fn detect(case: &Case<'_>) -> Option<Detail> {
         case.whereabouts(),
         rule.chain
     );
-    let evidence = Evidence::new("iptables", rule.to_string());
-    let command = argv(&[rule.tool(), "-t", &rule.table, "-P", &rule.chain, "ACCEPT"]);
+    let evidence = rule.evidence();
+    let command = match rule.table.split_once(' ') {
+        Some((family, table)) if rule.source == RuleSource::Nftables => {
+            argv(&["nft", "chain", family, table, &rule.chain, "{", "policy", "accept", ";", "}"])
+        }
+        _ => argv(&[rule.tool(), "-t", &rule.table, "-P", &rule.chain, "ACCEPT"]),
+    };
     let fix = format!(
         "Set the policy back to ACCEPT (this concerns all that passes {} there), or add rules that accept the pods' addresses. \
          Container engines and firewalls set this policy when they start.",

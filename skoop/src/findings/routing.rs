@@ -145,13 +145,3 @@ pub fn delete_rule(rule: &RoutingRule) -> Vec<String> {
         ["rule", "del", "priority", priority].into_iter().chain(selectors.split_whitespace()).collect();
     ip(rule.family, &words)
 }
-
-/// The command that deletes a rule that is known as evidence only: `-A CHAIN … (TOOL, table TABLE, line N)`. None for one with quotes.
-pub fn delete_shown_rule(text: &str) -> Option<Vec<String>> {
-    let (rule, place) = text.rsplit_once(" (")?;
-    let mut parts = place.trim_end_matches(')').split(", ");
-    let (tool, table) = (parts.next()?, parts.next()?.strip_prefix("table ")?);
-    let rest = rule.strip_prefix("-A ").filter(|rest| !rest.contains('"'))?;
-    let words = [tool, "-t", table, "-D"].into_iter().chain(rest.split_whitespace());
-    Some(words.map(str::to_owned).collect())
-}

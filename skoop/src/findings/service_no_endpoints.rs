@@ -19,7 +19,7 @@ pub(super) const FINDING: FindingKind = FindingKind {
 fn detect(case: &Case<'_>) -> Option<Detail> {
     let service = case.service()?;
     case.network.cluster().endpoint_slices.get().ok()?;
-    if !endpoints(case.network, service).is_empty() || !service.has_address(case.packet().dst) {
+    if !endpoints(case.network, service).is_empty() || !case.is_untranslated(service) {
         return None;
     }
     let selector: Vec<String> = service.selector.iter().map(|(key, value)| format!("{key}={value}")).collect();

@@ -20,7 +20,7 @@ fn detect(case: &Case<'_>) -> Option<Detail> {
     let service = case.service()?;
     let endpoints = endpoints(case.network, service);
     let serving = endpoints.iter().any(|endpoint| endpoint.ready || (endpoint.serving && endpoint.terminating));
-    if endpoints.is_empty() || serving || !service.has_address(case.packet().dst) {
+    if endpoints.is_empty() || serving || !case.is_untranslated(service) {
         return None;
     }
     let text = format!("svc/{} has 0 ready of {} endpoints", service.key, endpoints.len());

@@ -5,6 +5,7 @@ use skoop_sim::Stop;
 
 use super::FindingKind;
 use super::case::{Case, Detail};
+use super::service_proxy_stale::translates;
 use crate::engine::endpoints;
 
 /// `SERVICE-PROXY-MISSING`.
@@ -20,7 +21,12 @@ pub(super) const FINDING: FindingKind = FindingKind {
 fn detect(case: &Case<'_>) -> Option<Detail> {
     let service = case.service()?;
     let untranslated = service.cluster_ips.contains(&case.packet().dst);
-    let beyond_rules = matches!(case.stop(), Stop::LeftCluster { .. } | Stop::NoNeighbour { .. });
+    // Where a rule stopped it, what follows tells whether it would have been translated behind that.
+    let beyond_rules = match case.stop() {
+        Stop::LeftCluster { .. } | Stop::NoNeighbour { .. } => true,
+        Stop::Netfilter(_) => !case.blocked.reply && !case.journey.steps.iter().any(|step| translates(step, service)),
+        _ => false,
+    };
     let ready = endpoints(case.network, service).iter().any(|endpoint| endpoint.ready);
     if !(untranslated && beyond_rules && ready) {
         return None;

@@ -1,9 +1,10 @@
 //! Service rules that still name an endpoint that is gone.
 
-use skoop_model::{Evidence, Role, Severity, Step};
+use skoop_model::{Role, Severity, Step};
 
 use super::FindingKind;
 use super::case::{Case, Detail, argv};
+use super::shown::is_rule;
 use crate::engine::endpoints;
 
 /// `SERVICE-PROXY-STALE`.
@@ -19,7 +20,7 @@ pub(super) const FINDING: FindingKind = FindingKind {
 fn detect(case: &Case<'_>) -> Option<Detail> {
     let service = case.service()?;
     case.network.cluster().endpoint_slices.get().ok()?;
-    let step = case.trip.forward.steps.iter().find(|step| translates(step, service))?;
+    let step = case.trip.forward.steps.iter().find(|step| is_rule(&step.by) && translates(step, service))?;
     let chosen = step.after.as_ref()?.dst;
     let known = endpoints(case.network, service).iter().any(|endpoint| endpoint.addresses.contains(&chosen));
     if known || endpoints(case.network, service).is_empty() {
@@ -37,11 +38,11 @@ fn detect(case: &Case<'_>) -> Option<Detail> {
         step.place.node,
         restart.join(" ")
     );
-    Some(Detail::new(message).on(Evidence::new("iptables", step.by.text.clone())).at(host).fix(text, Vec::new()))
+    Some(Detail::new(message).on(step.by.clone()).at(host).fix(text, Vec::new()))
 }
 
 /// Whether a step translates the Service's address to an endpoint.
-fn translates(step: &Step, service: &skoop_model::Service) -> bool {
+pub(super) fn translates(step: &Step, service: &skoop_model::Service) -> bool {
     let changed = step.after.as_ref().is_some_and(|after| after.dst != step.before.dst);
     changed && service.has_address(step.before.dst)
 }

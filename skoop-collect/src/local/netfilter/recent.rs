@@ -1,10 +1,13 @@
-//! The lists of the match `recent` (`net/netfilter/xt_recent.c`).
+//! The lists of the match `recent` (`net/netfilter/xt_recent.c`). They tell time in jiffies; a line with the jiffies of the moment is
+//! added to each that holds something, where they can be known.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Read};
 
 use skoop_model::{Reason, Unavailable};
+
+use super::clock;
 
 const DIRECTORY: &str = "/proc/thread-self/net/xt_recent";
 /// All lists together; kube-proxy makes one for each endpoint of a service with affinity.
@@ -38,6 +41,14 @@ pub(super) fn read() -> Result<BTreeMap<String, String>, Unavailable> {
         };
         left = rest;
         lists.insert(name, String::from_utf8_lossy(&text).into_owned());
+    }
+    if lists.values().any(|text| !text.is_empty())
+        && let Some(now) = clock::read()
+    {
+        for text in lists.values_mut().filter(|text| !text.is_empty()) {
+            text.push_str(&now.to_string());
+            text.push('\n');
+        }
     }
     Ok(lists)
 }

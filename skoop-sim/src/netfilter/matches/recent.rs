@@ -107,6 +107,13 @@ impl Matcher for Recent {
     }
 }
 
+impl Recent {
+    /// Whether it asks for an address that is in the list.
+    pub(super) fn remembers(&self) -> bool {
+        matches!(self.0.act, Act::Check | Act::Update) && !self.0.negated
+    }
+}
+
 fn mask(address: IpAddr, family: Family) -> Option<u128> {
     (Family::of(address) == family).then(|| bits(address))
 }

@@ -59,6 +59,7 @@ impl<'a> Compiler<'a> {
             data.name = set.name.clone();
             data.id = id_of(table, &set.name);
             data.partial |= set.partial;
+            data.dynamic = set.dynamic;
             let number = compiler.push_set(data);
             compiler.named.insert(&set.name, number);
         }

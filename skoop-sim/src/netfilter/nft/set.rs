@@ -68,6 +68,8 @@ pub(crate) struct SetData {
     pub asked: bool,
     /// An element was not understood, or the set was not seen: "not in the set" is not certain.
     pub partial: bool,
+    /// Packets put elements into it.
+    pub dynamic: bool,
 }
 
 /// Elements whose parts are prefixes of the same lengths; a part that is no prefix counts as one of length 0.

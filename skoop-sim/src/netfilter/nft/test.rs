@@ -93,6 +93,12 @@ impl Lookup {
     pub(crate) fn reads_changes(&self) -> bool {
         self.key.iter().any(Source::reads_changes)
     }
+
+    /// Whether it asks for something that an earlier packet put into the set.
+    pub(crate) fn remembers(&self, sets: &[SetData]) -> bool {
+        let set = usize::try_from(self.set).ok().and_then(|set| sets.get(set));
+        !self.negated && set.is_some_and(|set| set.dynamic)
+    }
 }
 
 /// `quota`, as it stood in the dump.
