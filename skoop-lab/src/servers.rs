@@ -87,8 +87,7 @@ impl Servers for InProcess {
             Entry::Occupied(entry) => entry.into_mut(),
             Entry::Vacant(entry) => entry.insert(Serving::start()?),
         };
-        serving.stop()?;
-        serving.serve(netns::enter(netns, || listens.iter().map(echo::open).collect::<Result<Vec<_>>>())??)
+        serving.set(listens, |new| netns::enter(netns, || open_all(new))?)
     }
 
     fn stay(&self) -> Result<Vec<u32>> {
@@ -96,10 +95,15 @@ impl Servers for InProcess {
     }
 }
 
+/// Opens listeners in the calling thread's namespace.
+fn open_all(listens: &[Listen]) -> Result<Vec<echo::Open>> {
+    listens.iter().map(echo::open).collect()
+}
+
 /// Sockets that are being served.
 struct Serving {
     background: Background,
-    tasks: Vec<JoinHandle<()>>,
+    tasks: Vec<(Listen, JoinHandle<()>)>,
 }
 
 impl Serving {
@@ -107,21 +111,23 @@ impl Serving {
         Ok(Self { background: Background::start()?, tasks: Vec::new() })
     }
 
-    /// Closes all sockets.
-    fn stop(&mut self) -> Result<()> {
-        for task in self.tasks.drain(..) {
+    /// Makes exactly these listeners run. One that runs already goes on: a socket that is closed and opened again may find its port
+    /// taken, while a process that was being started holds a copy of what was closed.
+    fn set(&mut self, listens: &[Listen], open: impl FnOnce(&[Listen]) -> Result<Vec<echo::Open>>) -> Result<()> {
+        let (kept, ended) =
+            std::mem::take(&mut self.tasks).into_iter().partition(|(listen, _)| listens.contains(listen));
+        self.tasks = kept;
+        for (_, task) in ended {
             task.abort();
             // An aborted task has closed its socket only when it has ended.
             let _aborted = self.background.wait(task)?;
         }
-        Ok(())
-    }
-
-    /// Serves these sockets too.
-    fn serve(&mut self, open: Vec<echo::Open>) -> Result<()> {
+        let is_new = |listen: &&Listen| !self.tasks.iter().any(|(known, _)| known == *listen);
+        let new: Vec<Listen> = listens.iter().filter(is_new).copied().collect();
+        let sockets = open(&new)?;
         let _guard = self.background.handle()?.enter();
-        for open in open {
-            self.tasks.push(echo::serve(open)?);
+        for (listen, socket) in new.into_iter().zip(sockets) {
+            self.tasks.push((listen, echo::serve(socket)?));
         }
         Ok(())
     }

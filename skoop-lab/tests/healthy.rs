@@ -1,4 +1,4 @@
-//! No false alarm: on healthy clusters of every family, every kind of question is answered by packets and by the library alike.
+//! No false alarm: on healthy clusters of every family and of both modes of kube-proxy, every kind of question is answered by packets and by the library alike.
 
 use skoop_lab::{Ask, Diagnose, Lab, LabSpec, Skoop};
 use skoop_model::{Family, Protocol, Severity, Verdict};
@@ -38,40 +38,25 @@ fn asks() -> Vec<Ask> {
     ]
 }
 
-/// As kube-proxy's nftables mode writes them, services work for everybody whom its iptables mode serves.
-#[test]
-#[ignore = "needs root: run by make test"]
-fn the_nftables_mode_carries_the_same_traffic() {
-    let mut wrong = Vec::new();
-    let families = vec![Family::V4, Family::V6];
-    let lab = Lab::build(&LabSpec { families, proxy: "nftables".to_owned(), ..LabSpec::default() }).expect("a lab");
-    // Again, as after a change: nothing that is needed goes.
-    lab.sync_proxies().expect("rules");
-    for mut ask in asks() {
-        if ask.from == "outside" && ask.node.is_none() {
-            ask.external = true;
-        }
-        let measured = lab.settle(&ask).expect("a measurement");
-        if measured.verdict() != Verdict::Reachable {
-            wrong.push(format!("{ask:?}: {measured}"));
-        }
-    }
-    assert!(wrong.is_empty(), "{wrong:#?}");
-}
-
 #[test]
 #[ignore = "needs root: run by make test"]
 fn healthy_clusters_are_never_accused() {
     let mut wrong = Vec::new();
-    for families in [vec![Family::V4], vec![Family::V6], vec![Family::V4, Family::V6]] {
-        let lab = Lab::build(&LabSpec { families: families.clone(), ..LabSpec::default() }).expect("a lab");
+    let families = [vec![Family::V4], vec![Family::V6], vec![Family::V4, Family::V6]];
+    for (proxy, families) in
+        ["iptables", "nftables"].iter().flat_map(|proxy| families.iter().map(move |all| (proxy, all)))
+    {
+        let spec = LabSpec { families: families.clone(), proxy: (*proxy).to_owned(), ..LabSpec::default() };
+        let lab = Lab::build(&spec).expect("a lab");
+        // Again, as after a change: nothing that is needed goes.
+        lab.sync_proxies().expect("rules");
         let source = lab.source().expect("a source");
         for mut ask in asks() {
             // A service has no cluster address for those outside: they come by a node.
             if ask.from == "outside" && ask.node.is_none() {
                 ask.external = true;
             }
-            let what = format!("{families:?} {ask:?}");
+            let what = format!("{proxy} {families:?} {ask:?}");
             let measured = lab.settle(&ask).expect("a measurement");
             let report = match lab.question(&ask).and_then(|question| Skoop.diagnose(&source, question)) {
                 Ok(report) => report,

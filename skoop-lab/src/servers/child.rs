@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use anyhow::{Context, Result, anyhow, bail};
 use serde::{Deserialize, Serialize};
 
-use super::{Listen, Servers, Serving, echo};
+use super::{Listen, Servers, Serving, open_all};
 use crate::netns;
 
 /// Begins every answer of a child, so that nothing else on its output is taken for one.
@@ -127,10 +127,7 @@ pub fn serve_main() -> Result<()> {
                 stays = true;
                 Ok(())
             }
-            Order::Listen(listens) => serving
-                .stop()
-                .and_then(|()| listens.iter().map(echo::open).collect())
-                .and_then(|open| serving.serve(open)),
+            Order::Listen(listens) => serving.set(&listens, open_all),
         };
         let answer = answer.map_or_else(|error| format!("{error:#}"), |()| "ok".to_owned());
         let mut stdout = std::io::stdout().lock();

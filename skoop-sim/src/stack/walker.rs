@@ -308,12 +308,14 @@ impl<'a, 'f> Walker<'a, 'f> {
         for event in result.events {
             self.event(stage, device, event);
         }
+        // Rules behind the first blocker may have changed the packet since.
+        let mut met = result.stopped.as_ref().map(|stopped| stopped.0.clone());
         if let (Some(first), Some(stopped)) = (result.blockers.first(), result.stopped) {
             self.refuse(layer, device, skb, first.verdict, *stopped);
         }
         for blocker in result.blockers {
             let evidence = blocker.by.evidence();
-            let packet = skb.packet.clone();
+            let packet = met.take().unwrap_or_else(|| skb.packet.clone());
             self.block(stage, device, &packet, Stop::Netfilter(Box::new(blocker)), evidence);
         }
     }
