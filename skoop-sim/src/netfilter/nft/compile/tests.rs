@@ -384,6 +384,29 @@ fn statements_change_packets_and_flows() {
     assert_eq!(stops(&raw, &web(), &FORWARDED), Tri::Yes);
 }
 
+/// nft_dynset.c, nft_lookup.c: a jump because of what an earlier packet put into a set is told, one because of a plain set is not.
+#[test]
+fn what_earlier_packets_left_is_told() {
+    for (flags, rule, told) in [
+        ("flags dynamic,timeout; timeout 3h;", "ip saddr @s goto kept", true),
+        ("flags dynamic,timeout; timeout 3h;", "ip saddr @s tcp dport 443 counter jump kept", true),
+        ("flags dynamic,timeout; timeout 3h;", "ip saddr != @s goto kept", false),
+        ("flags dynamic,timeout; timeout 3h;", "ip saddr @s accept", false),
+        ("", "ip saddr @s goto kept", false),
+    ] {
+        let rules = compile(&format!(
+            "table ip t {{\nset s {{\ntype ipv4_addr; {flags}\nelements = {{ 10.0.0.5 }}\n}}\nchain f {{\ntype filter hook forward priority 0; policy accept;\n{rule}\n}}\nchain kept {{\nmeta mark set 7\n}}\n}}\n"
+        ));
+        let events = Walk::new(rules).forward(&mut web()).events;
+        let by: Vec<&str> = events
+            .iter()
+            .filter(|event| event.kind == NfEventKind::Remembered)
+            .filter_map(|event| Some(event.by.as_ref()?.text.as_str()))
+            .collect();
+        assert_eq!(by.len(), usize::from(told), "{rule}: {events:?}");
+    }
+}
+
 /// A rule is told as it stands in the text, or as `nft` would print it, with its handle.
 #[test]
 fn rules_are_told() {
@@ -401,6 +424,9 @@ fn rules_are_told() {
         assert_eq!(by.text, "ip saddr 10.0.0.5 tcp dport { 80, 443 } drop comment \"no web\"");
         assert_eq!((by.line, by.handle, by.comment.as_deref()), (line, Some(7), Some("no web")));
         assert_eq!((by.source, by.table.as_str(), by.chain.as_str()), (RuleSource::Nftables, "inet fw", "in"));
+        assert!(by.to_string().ends_with(" (nft, table inet fw, chain in, handle 7)"), "{by}");
+        let deleted = by.delete_command().map(|words| words.join(" "));
+        assert_eq!(deleted.as_deref(), Some("nft delete rule inet fw in handle 7"));
         let policy = Walk::new(rules).forward(&mut dns()).blockers.first().map(|blocker| blocker.by.text.clone());
         assert!(policy.is_some_and(|text| text.starts_with("type filter hook forward priority")));
     }
