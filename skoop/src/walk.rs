@@ -28,7 +28,7 @@ mod result;
 mod way;
 
 use skoop_model::{Family, Item, NodeName, Step};
-use skoop_sim::{Conntrack, Namespace, explore};
+use skoop_sim::{Choice, Conntrack, ForkKind, Namespace, explore};
 
 pub use packet::{PacketError, WalkEncap, WalkPacket, WalkState, WalkTunnel};
 pub use result::{WalkAnswer, WalkAnswerKind, WalkBranch, WalkDecision, WalkResult, WalkVerdict};
@@ -89,20 +89,21 @@ impl Ground {
         let (ways, more) = explore(MOST_WAYS, |forks| way::walk(self, packet, &start, forks));
         let result = merge::merged(&ways, more.then_some(MOST_WAYS));
         let ways = ways.into_iter().map(|way| {
-            let certain = way.is_certain();
-            let labels = way.choices.iter().map(|choice| choice.label.clone()).collect();
-            let chance = certain.then(|| way.chance());
+            let probability = way.choices.iter().map(share).product();
+            let choices = way.choices.iter().map(|choice| choice.label.clone()).collect();
             let Walked { fate, steps, reply, reply_steps, .. } = way.value;
             ToldWay {
-                probability: chance,
-                choices: labels,
+                probability,
+                choices,
                 verdict: fate.verdict,
                 steps,
                 reply: reply.map(|fate| fate.verdict),
                 reply_steps,
             }
         });
-        Told { result, ways: ways.collect() }
+        let mut ways: Vec<ToldWay> = ways.collect();
+        ways.sort_by(|one, other| other.probability.unwrap_or(0.0).total_cmp(&one.probability.unwrap_or(0.0)));
+        Told { result, ways }
     }
 
     fn blindness(&self, family: Family) -> Option<&str> {
@@ -115,7 +116,7 @@ impl Ground {
 pub struct Told {
     /// The result.
     pub result: WalkResult,
-    /// Every way, in the order in which they were walked.
+    /// Every way, the likeliest first.
     pub ways: Vec<ToldWay>,
 }
 
@@ -134,6 +135,18 @@ pub struct ToldWay {
     pub reply: Option<WalkVerdict>,
     /// The steps of its answer.
     pub reply_steps: Vec<Step>,
+}
+
+/// The probability of the option taken. None: it hangs on something unknown.
+fn share(choice: &Choice) -> Option<f64> {
+    let total: f64 = choice.options.iter().sum();
+    match &choice.kind {
+        ForkKind::Unknown(_) => None,
+        ForkKind::Random | ForkKind::Hash if total > 0.0 => {
+            choice.options.get(choice.taken).map(|weight| weight / total)
+        }
+        ForkKind::Random | ForkKind::Hash => None,
+    }
 }
 
 /// What becomes of a packet in a namespace. Who walks many packets makes a [`Ground`] once.

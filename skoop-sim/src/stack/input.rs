@@ -389,6 +389,9 @@ fn is_for_all(packet: &Packet) -> bool {
 }
 
 fn no_route_text(packet: &skoop_model::Packet, asked: &[skoop_model::TableId]) -> String {
+    if asked.is_empty() {
+        return format!("no routing rule leads to a table for {}", packet.dst);
+    }
     let tables: Vec<String> = asked.iter().map(|table| table.name()).collect();
     format!("no route to {} in table {}", packet.dst, tables.join(", "))
 }

@@ -3,7 +3,8 @@
 use std::net::IpAddr;
 
 use skoop_model::{
-    Encap, Family, Frame, IfIndex, Link, MacAddr, Mark, Packet, Port, Protocol, TcpFlags, Transport, Vni,
+    Encap, Family, Frame, IfIndex, Link, MacAddr, Mark, NamespaceSnapshot, Packet, Port, Protocol, TcpFlags, Transport,
+    Vni,
 };
 use skoop_sim::{Entry, Flow, Forks, Lookup, Sender};
 
@@ -31,7 +32,7 @@ pub(super) fn start(ground: &Ground, packet: &WalkPacket) -> Result<Entry, Strin
     if let Err(why) = snapshot.links.get() {
         return Err(format!("device {name}: the devices are not known: {why}"));
     }
-    let device = snapshot.link_named(name).ok_or_else(|| format!("device {name}: the namespace has no such device"))?;
+    let device = snapshot.link_named(name).ok_or_else(|| missing(name, snapshot))?;
     let index = device.index;
     let outer = match &packet.encap {
         Some(encap) => wrapped(encap, header),
@@ -40,6 +41,17 @@ pub(super) fn start(ground: &Ground, packet: &WalkPacket) -> Result<Entry, Strin
     let src_mac = packet.src_mac.or_else(|| neighbour(ground, arrival(ground, device), outer.src)).unwrap_or_default();
     let dst_mac = packet.dst_mac.unwrap_or_else(|| addressed(ground, device, outer.dst));
     Ok(Entry::Frame { device: index, frame: Frame { src_mac, dst_mac, packet: outer } })
+}
+
+/// That there is no such device, and which there are.
+fn missing(name: &str, snapshot: &NamespaceSnapshot) -> String {
+    const MOST_NAMED: usize = 8;
+    let links = snapshot.links.value().map(Vec::as_slice).unwrap_or_default();
+    let mut names: Vec<&str> = links.iter().map(|link| link.name.as_str()).take(MOST_NAMED).collect();
+    if links.len() > names.len() {
+        names.push("…");
+    }
+    format!("device {name}: the namespace has no such device, but {}", names.join(", "))
 }
 
 /// The header, with what a Linux sender would put where nothing is said.

@@ -34,7 +34,14 @@ pub fn walk_text(asked: &WalkPacket, told: &Told, style: &TextStyle) -> String {
     }
     if told.ways.len() > shown {
         page.blank();
-        page.paragraph(2, Ink::Dim, &format!("{} more ways: -v shows them", told.ways.len() - shown));
+        page.paragraph(
+            2,
+            Ink::Dim,
+            &match told.ways.len() - shown {
+                1 => "1 more way: -v shows it".to_owned(),
+                more => format!("{more} more ways: -v shows them"),
+            },
+        );
     }
     page.out
 }
