@@ -81,9 +81,8 @@ impl Fib {
         if self.is_bound_to_down(flow) {
             return Lookup::NoRoute { asked: Vec::new() };
         }
-        if let Some(device) = self.shouted_by(flow) {
-            let found = device.and_then(|device| self.assume_by(device));
-            return found.unwrap_or(Lookup::NoRoute { asked: Vec::new() });
+        if let Some(found) = self.shout(flow) {
+            return found;
         }
         let lookup = match self.select(flow, forks) {
             Ok(Outcome::Route { selected, rule }) => Lookup::Found(self.choose(flow, &selected, rule, forks)),
@@ -106,22 +105,20 @@ impl Fib {
         Some(Lookup::Found(Found { route, nexthop: route.nexthops.first(), rule: None }))
     }
 
-    /// The device by which a sender's packet for all or for a group leaves, whatever the routes: that which it is bound to, or that of
-    /// its address, if there is one ("It is equivalent to inet_addr_type(saddr) == RTN_LOCAL", `ip_route_output_key_hash_rcu`). None
+    /// How a sender's packet for all or for a group leaves, whatever the routes: by the device that it is bound to, or by that of its
+    /// address, if there is one ("It is equivalent to inet_addr_type(saddr) == RTN_LOCAL", `ip_route_output_key_hash_rcu`). None
     /// where the routes decide.
-    fn shouted_by(&self, flow: &Flow) -> Option<Option<IfIndex>> {
+    fn shout(&self, flow: &Flow) -> Option<Lookup<'_>> {
         let IpAddr::V4(dst) = flow.dst else { return None };
         if flow.iif.is_some() || !(dst.is_multicast() || dst.is_broadcast()) {
             return None;
         }
-        match (flow.oif, flow.src) {
-            (Some(_), _) => {
-                let near = dst.is_broadcast() || dst.octets().starts_with(&[224, 0, 0]);
-                near.then_some(flow.oif)
-            }
-            (None, Some(src)) => Some(self.addresses_of(Family::V4).find(|own| own.ip() == src).map(|own| own.link)),
-            (None, None) => None,
-        }
+        let device = match (flow.oif, flow.src) {
+            (Some(_), _) if dst.is_broadcast() || dst.octets().starts_with(&[224, 0, 0]) => flow.oif,
+            (None, Some(src)) => self.addresses_of(Family::V4).find(|own| own.ip() == src).map(|own| own.link),
+            (Some(_) | None, _) => return None,
+        };
+        Some(device.and_then(|device| self.assume_by(device)).unwrap_or(Lookup::NoRoute { asked: Vec::new() }))
     }
 
     /// IPv4 looks for no route at all by a device that is down (`ip_route_output_key_hash_rcu`).

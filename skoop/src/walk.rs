@@ -140,13 +140,8 @@ pub struct ToldWay {
 /// The probability of the option taken. None: it hangs on something unknown.
 fn share(choice: &Choice) -> Option<f64> {
     let total: f64 = choice.options.iter().sum();
-    match &choice.kind {
-        ForkKind::Unknown(_) => None,
-        ForkKind::Random | ForkKind::Hash if total > 0.0 => {
-            choice.options.get(choice.taken).map(|weight| weight / total)
-        }
-        ForkKind::Random | ForkKind::Hash => None,
-    }
+    let by_chance = matches!(choice.kind, ForkKind::Random | ForkKind::Hash) && total > 0.0;
+    choice.options.get(choice.taken).filter(|_| by_chance).map(|weight| weight / total)
 }
 
 /// What becomes of a packet in a namespace. Who walks many packets makes a [`Ground`] once.

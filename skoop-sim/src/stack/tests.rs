@@ -68,6 +68,30 @@ fn address(link: IfIndex, net: &str, scope: AddressScope) -> Address {
     }
 }
 
+/// A routing rule for every packet.
+fn plain((family, priority, table): (Family, u32, TableId)) -> RoutingRule {
+    RoutingRule {
+        family,
+        priority,
+        invert: false,
+        src: None,
+        dst: None,
+        iif: None,
+        oif: None,
+        mark: None,
+        tos: None,
+        protocol: None,
+        sports: None,
+        dports: None,
+        uids: None,
+        l3mdev: false,
+        suppress_prefix_length: None,
+        suppress_group: None,
+        unmodelled: Vec::new(),
+        action: RuleAction::Lookup(table),
+    }
+}
+
 /// A router: `10.1.0.1/24` on `eth0`, `10.2.0.1/24` on `eth1` with a smaller MTU, forwarding, no sockets.
 fn router(rules: &str) -> Namespace {
     let kinds = [
@@ -93,26 +117,6 @@ fn router(rules: &str) -> Namespace {
         address(ETH0, "10.1.0.1/24", AddressScope::Global),
         address(ETH1, "10.2.0.1/24", AddressScope::Global),
     ];
-    let plain = |(family, priority, table)| RoutingRule {
-        family,
-        priority,
-        invert: false,
-        src: None,
-        dst: None,
-        iif: None,
-        oif: None,
-        mark: None,
-        tos: None,
-        protocol: None,
-        sports: None,
-        dports: None,
-        uids: None,
-        l3mdev: false,
-        suppress_prefix_length: None,
-        suppress_group: None,
-        unmodelled: Vec::new(),
-        action: RuleAction::Lookup(table),
-    };
     let rules_of = |family| [(family, 0, TableId::LOCAL), (family, 32_766, TableId::MAIN)].into_iter();
     let sysctls: Sysctls = ["all", "eth0", "eth1"]
         .iter()

@@ -23,7 +23,8 @@ fn detect(case: &Case<'_>) -> Option<Detail> {
     let by_state = words.windows(2).any(|pair| {
         matches!(pair, [option, states] if (option == "--ctstate" || option == "--state") && states.split(',').any(|one| one == "INVALID"))
     });
-    if !by_state && !(blocker.by.source == RuleSource::Nftables && is_of_invalid(&words)) {
+    let by_verdict = blocker.by.source == RuleSource::Nftables && is_of_invalid(&words);
+    if !(by_state || by_verdict) {
         return None;
     }
     let node = &case.blocker().place.node;

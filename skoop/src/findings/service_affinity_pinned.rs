@@ -56,7 +56,7 @@ fn others_would_serve(case: &Case<'_>, service: &Service, chosen: &Packet) -> bo
     let Start::Host { host, packet, .. } = &case.plan.start else { return by_itself() };
     let mut unseen = false;
     for address in &others {
-        let packet = Packet { dst: **address, transport: chosen.transport.clone(), ..packet.clone() };
+        let packet = Packet { dst: **address, transport: chosen.transport, ..packet.clone() };
         let start = Start::Host { host: *host, packet, choose_source: true };
         match try_instead(case.network, case.plan, start) {
             TripResult::Success => return true,
