@@ -175,6 +175,7 @@ fn local(process: &Process, headers: &Headers, tag: u32) -> Result<()> {
     } else {
         socket.set_tos_v4(u32::from(headers.tos))?;
         socket.set_ttl_v4(u32::from(headers.ttl))?;
+        socket.set_multicast_ttl_v4(u32::from(headers.ttl))?;
         socket.set_broadcast(true)?;
     }
     let upper = headers.upper(tag);

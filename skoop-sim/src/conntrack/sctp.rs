@@ -11,12 +11,12 @@ use super::Direction;
 pub(crate) struct SctpState(u8);
 
 /// Chunk types of RFC 9260 in the order of the table's rows.
-const CHUNKS: [u8; 11] = [INIT, INIT_ACK, ABORT, 7, 8, 9, 10, COOKIE_ACK, SHUTDOWN_COMPLETE, 4, 5];
+const CHUNKS: [u8; 11] = [INIT, INIT_ACK, 6, 7, SHUTDOWN_ACK, 9, 10, 11, 14, HEARTBEAT, HEARTBEAT_ACK];
 const INIT: u8 = 1;
 const INIT_ACK: u8 = 2;
-const ABORT: u8 = 6;
-const COOKIE_ACK: u8 = 11;
-const SHUTDOWN_COMPLETE: u8 = 14;
+const HEARTBEAT: u8 = 4;
+const HEARTBEAT_ACK: u8 = 5;
+const SHUTDOWN_ACK: u8 = 8;
 
 const NONE: u8 = 0;
 const COOKIE_ECHOED: u8 = 3;
@@ -91,10 +91,8 @@ impl SctpState {
         }
         let mut assured = false;
         for SctpChunk { kind: chunk, .. } in chunks {
-            if begins
-                && (matches!(*chunk, ABORT | SHUTDOWN_COMPLETE | COOKIE_ACK)
-                    || matches!(Self::default().step(Direction::Original, *chunk), NONE | IV))
-            {
+            // Any other one has a verification tag, and the flow has none yet to compare it with.
+            if begins && !matches!(*chunk, INIT | HEARTBEAT | HEARTBEAT_ACK | SHUTDOWN_ACK) {
                 return None;
             }
             let new = self.step(direction, *chunk);

@@ -409,6 +409,10 @@ fn chunks_follow_the_state_machine() {
         (vec![chunk(false, 1), chunk(true, 2), chunk(false, 10), chunk(true, 11)], vec![0; 4]),
         (vec![chunk(false, 11)], vec![1]),
         (vec![chunk(false, 0)], vec![1]),
+        // "Verification tag check failed": the flow has none yet.
+        (vec![chunk(false, 2)], vec![1]),
+        (vec![chunk(false, 10)], vec![1]),
+        (vec![chunk(false, 8)], vec![0]),
         (vec![chunk(false, 4), chunk(true, 5), chunk(true, 1)], vec![0; 3]),
         (vec![chunk(false, 4), chunk(true, 1)], vec![0, 1]),
     ] {
@@ -417,6 +421,20 @@ fn chunks_follow_the_state_machine() {
             packets.into_iter().map(|mut packet| walk.forward(&mut packet).blockers.len()).collect();
         assert_eq!(found, stopped);
     }
+}
+
+/// "skb->_nfct != 0" of `xt_ct_target`, net/netfilter/xt_CT.c: what tracking found invalid in OUTPUT may be told anew how to be tracked
+/// when it is looped back.
+#[test]
+fn invalid_packets_take_a_template() {
+    let rules = table("raw", &["-A PREROUTING -j NOTRACK"])
+        + &table("filter", &["-A INPUT -m conntrack --ctstate INVALID -j DROP"]);
+    let mut walk = Walk::new(nft_v4(rules));
+    let mut packet = tcp("10.0.0.5", 4000, "10.0.0.5", 80, 0x03);
+    let mut forks = Forks::first();
+    walk.hook(Hook::Output, &mut packet, &mut forks);
+    assert!(walk.hook(Hook::Prerouting, &mut packet, &mut forks).blockers.is_empty());
+    assert_eq!(walk.state.tracking, Tracking::Untracked);
 }
 
 /// A long question walks many flows: they are found as few are, and the first ones still.

@@ -118,7 +118,7 @@ impl Run<'_> {
 
     /// Exempts the packet from tracking, unless its flow or how to track it is known already.
     pub(crate) fn notrack(&mut self, rule: RuleId) {
-        if self.state.tracking == Tracking::Unseen && self.state.template.is_none() {
+        if self.is_unseen() {
             self.state.tracking = Tracking::Untracked;
             self.event(NfEventKind::NoTrack, rule, |_| {});
         }
@@ -127,9 +127,14 @@ impl Run<'_> {
     /// Says how the packet is to be tracked; what an earlier rule said stays ("Previously seen? Ignore.", `net/netfilter/xt_CT.c`,
     /// net/netfilter/nft_ct.c).
     pub(crate) fn set_template(&mut self, zone: Zone, zone_of_mark: bool, helper: Option<&Arc<str>>) {
-        if self.state.tracking == Tracking::Unseen && self.state.template.is_none() {
+        if self.is_unseen() {
             self.state.template = Some(Template { zone, zone_of_mark, helper: helper.cloned() });
         }
+    }
+
+    /// "skb->_nfct == 0": tracking may also have looked and found it invalid, before it was looped back.
+    fn is_unseen(&self) -> bool {
+        matches!(self.state.tracking, Tracking::Unseen | Tracking::Invalid) && self.state.template.is_none()
     }
 
     /// Has the packet tracked in a zone.
