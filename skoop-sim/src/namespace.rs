@@ -119,6 +119,11 @@ impl Namespace {
         self.snapshot.sysctls.value()?.number(path)
     }
 
+    /// Whether a sysctl that is missing is one that the kernel does not have: some were seen that nobody picks out by hand.
+    pub(crate) fn has_all_sysctls(&self) -> bool {
+        self.sysctl("net/ipv4/conf/default/arp_ignore").is_some()
+    }
+
     /// Whether an address is one of the namespace's own, and on which device.
     pub fn device_of_address(&self, address: IpAddr) -> Option<IfIndex> {
         let addresses = self.snapshot.addresses.elements();
@@ -205,11 +210,11 @@ impl NetfilterEnv for Namespace {
     }
 
     fn fib_device(&self, flow: &Flow, device: Option<IfIndex>) -> Option<Option<&Link>> {
-        // IPv6 asks by the device, IPv4 asks and then looks whether a next hop uses it (`fib_info_nh_uses_dev`).
+        // IPv6 would rather have the device, IPv4 asks and then looks whether a next hop uses it (`fib_info_nh_uses_dev`).
         let v6 = flow.family() == Family::V6;
         let link_local = matches!(flow.dst, IpAddr::V6(dst) if dst.is_unicast_link_local());
         let oif = if v6 || link_local { device } else { None };
-        let found = match self.fib.lookup(&Flow { oif, ..flow.clone() }, &mut Forks::first()) {
+        let found = match self.fib.lookup(&Flow { oif, any_device: !link_local, ..flow.clone() }, &mut Forks::first()) {
             Lookup::Unknown(_) => return None,
             Lookup::Refused { .. } | Lookup::NoRoute { .. } => return Some(None),
             Lookup::Found(found) if found.kind() != RouteKind::Unicast => return Some(None),

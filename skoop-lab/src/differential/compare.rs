@@ -167,7 +167,7 @@ fn follow(
         let free = match (random, answers) {
             (false, _) => Free::Nothing,
             (true, false) => Free::Port,
-            (true, true) => Free::CitedPort,
+            (true, true) => Free::Answered,
         };
         let fits = expected.fits(fate, free);
         if !fits {

@@ -165,8 +165,8 @@ pub(super) enum Free {
     Nothing,
     /// The packet's own.
     Port,
-    /// That of the packet which it cites.
-    CitedPort,
+    /// The one that it goes to, if it is not translated back, or that of the packet which it cites.
+    Answered,
 }
 
 impl Expected {
@@ -209,10 +209,19 @@ fn same(expected: &Headers, real: &Headers, free: Free) -> bool {
             _ => {}
         }
     }
+    if free == Free::Answered {
+        match (&mut expected.body, &real.body) {
+            (Body::Icmp { id, .. }, Body::Icmp { id: drawn, .. }) => *id = *drawn,
+            (Body::Tcp { dport, .. }, Body::Tcp { dport: drawn, .. })
+            | (Body::Udp { dport, .. }, Body::Udp { dport: drawn, .. })
+            | (Body::Sctp { dport, .. }, Body::Sctp { dport: drawn, .. }) => *dport = *drawn,
+            _ => {}
+        }
+    }
     let cited = match (&expected.cited, &real.cited) {
         (Some(expected), Some(real)) => {
             (expected.src, expected.dst) == (real.src, real.dst)
-                && (free == Free::CitedPort || plain(&expected.body) == plain(&real.body))
+                && (free == Free::Answered || plain(&expected.body) == plain(&real.body))
         }
         _ => true,
     };

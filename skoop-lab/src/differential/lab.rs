@@ -14,7 +14,7 @@ use rustix::thread::{CpuSet, sched_setaffinity};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::headers::{Body, Headers, TCP, flag};
-use super::shape::{Shape, Wire, device_mac, neighbour_mac, own_mac, sentinel, text};
+use super::shape::{BRIDGE, HOSTS, Shape, Wire, device_mac, neighbour_mac, own_mac, sentinel, text, v4, v6};
 use super::state::Used;
 use super::wire::{self, Decoded};
 use crate::{command, netns};
@@ -223,6 +223,14 @@ impl Lab {
         Ok(again)
     }
 
+    /// Whether somebody with this address answers on a wire: of the ports of a bridge only one.
+    fn is_home(&self, at: usize, address: IpAddr) -> bool {
+        let ports = self.shape.wires_to(BRIDGE);
+        let known = HOSTS.into_iter().find(|host| [v4(BRIDGE, *host), v6(BRIDGE, *host)].contains(&address));
+        let home = known.and_then(|host| self.shape.port_of(host)).or(ports.first().copied());
+        !ports.contains(&at) || home == Some(at)
+    }
+
     /// One frame that came out of a wire. Says whether it was a question that is answered now.
     fn take(&self, at: usize, bytes: &[u8], sent: &Headers, seen: &mut Seen) -> Result<bool> {
         let (Some(dst), Some(src), Some(kind)) = (mac(bytes, 0), mac(bytes, 6), bytes.get(12..14)) else {
@@ -237,6 +245,9 @@ impl Lab {
             if self.ends.iter().any(|end| src == own_mac(end.wire.number)) {
                 return Ok(false);
             }
+            if !self.is_home(at, target.into()) {
+                return Ok(false);
+            }
             let Some(answer) = wire::arp_answer(payload, neighbour_mac(target.into())) else { return Ok(false) };
             self.put(at, &answer)?;
             return Ok(true);
@@ -244,6 +255,7 @@ impl Lab {
         let Some(packet) = wire::decode(payload) else { return Ok(false) };
         if let Body::Icmp { kind: 135, .. } = packet.headers.body
             && let Some(target) = payload.get(48..64).and_then(|target| <[u8; 16]>::try_from(target).ok())
+            && self.is_home(at, target.into())
             && let Some(answer) = wire::neighbour_answer(payload, neighbour_mac(target.into()), src)
         {
             self.put(at, &answer)?;

@@ -58,6 +58,7 @@ fn bare_flow(address: IpAddr) -> Flow {
         dst: address,
         iif: None,
         oif: None,
+        any_device: false,
         mark: Mark(0),
         tos: 0,
         protocol: Protocol(0),

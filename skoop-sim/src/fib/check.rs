@@ -174,6 +174,7 @@ impl Fib {
             // What is for this host is looked up as if this host answered.
             iif: out,
             oif: None,
+            any_device: false,
             mark: if marked { packet.mark } else { Mark(0) },
             tos: packet.tos,
             protocol: packet.protocol,

@@ -17,6 +17,8 @@ pub struct Flow {
     pub iif: Option<IfIndex>,
     /// Device that the sender is bound to.
     pub oif: Option<IfIndex>,
+    /// IPv6 takes another device than `oif`, too (no `RT6_LOOKUP_F_IFACE`).
+    pub any_device: bool,
     /// Mark.
     pub mark: Mark,
     /// TOS byte or traffic class.
@@ -39,6 +41,7 @@ impl Flow {
             dst: packet.dst,
             iif: None,
             oif: None,
+            any_device: false,
             mark: packet.mark,
             tos: packet.tos,
             protocol: packet.protocol,

@@ -59,6 +59,7 @@ impl Fib {
         let unicast = !packet.dst.is_multicast() && !packet.dst.is_unspecified();
         let flow = Flow {
             oif: (link_local || !options.loose).then_some(device.index),
+            any_device: !link_local,
             ..reverse_flow(packet, Some(packet.dst).filter(|_| unicast), options)
         };
         let found = match self.lookup(&flow, forks) {
@@ -80,6 +81,7 @@ fn reverse_flow(packet: &Packet, src: Option<IpAddr>, options: ReversePath) -> F
         dst: packet.src,
         iif: None,
         oif: None,
+        any_device: false,
         mark: if options.valid_mark { packet.mark } else { Mark(0) },
         tos: packet.tos,
         // IPv4 asks without ports and protocol.

@@ -91,7 +91,7 @@ impl Fib {
         let forwarding = Sysctls::device_path(Family::V6, "all", "forwarding");
         Strict {
             device: flow.iif.or(flow.oif),
-            only_device: needs_device(flow.dst) || (flow.iif.is_none() && flow.oif.is_some()),
+            only_device: needs_device(flow.dst) || (flow.iif.is_none() && flow.oif.is_some() && !flow.any_device),
             reachable: self.number(&forwarding) == Some(0),
         }
     }

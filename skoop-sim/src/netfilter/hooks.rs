@@ -39,6 +39,9 @@ impl Run<'_> {
     }
 
     fn group(&mut self, group: &Group, family: Family) {
+        if let Some(doubt) = group.late.filter(|_| self.result.blockers.is_empty()) {
+            return self.late_group(group, family, doubt);
+        }
         match self.order_of(group) {
             None => group.stages.iter().for_each(|stage| self.stage(*stage, family)),
             Some(order) => {
@@ -46,6 +49,27 @@ impl Run<'_> {
                     self.stage(*stage, family);
                 }
             }
+        }
+    }
+
+    /// A group that changes nothing, so that its order matters only for which of several refusals comes first.
+    fn late_group(&mut self, group: &Group, family: Family, doubt: u32) {
+        let mut refusals = Vec::new();
+        for (place, stage) in group.stages.iter().enumerate() {
+            let before = self.result.blockers.len();
+            self.stage(*stage, family);
+            if let Some(blocker) = self.result.blockers.get(before) {
+                refusals.push((place, before, blocker.verdict));
+            }
+        }
+        let Some((.., first)) = refusals.first() else { return };
+        if refusals.iter().all(|(.., verdict)| verdict == first) {
+            return;
+        }
+        let Some(order) = self.chosen_order(doubt, group.stages.len()) else { return };
+        let chosen = order.iter().find_map(|place| refusals.iter().find(|(of, ..)| of == place));
+        if let Some((_, at, _)) = chosen {
+            self.result.blockers.swap(0, *at);
         }
     }
 
@@ -70,13 +94,15 @@ impl Run<'_> {
 
     /// The order of a group's stages, where it is not known, matters, and is not the one in which they stand.
     fn order_of(&mut self, group: &Group) -> Option<Vec<usize>> {
-        let doubt = group.doubt?;
-        let count = group.stages.len();
+        self.chosen_order(group.doubt?, group.stages.len())
+    }
+
+    fn chosen_order(&mut self, doubt: u32, count: usize) -> Option<Vec<usize>> {
         let orders = orders(count);
         let chosen = self.conntrack.answered(Doubt::Order(doubt)).unwrap_or_else(|| {
             let question = usize::try_from(doubt).ok().and_then(|doubt| self.rules.order.doubts.get(doubt));
             let what = question.cloned().unwrap_or_default() + &self.conntrack.on_place();
-            let why = "one changes what the other heeds at the same hook and priority, and which was registered first is not known"
+            let why = "one changes what the other heeds or answers otherwise, at the same hook and priority, and which was registered first is not known"
                 .to_owned();
             let unseen = Unseen { what, why, matters: true };
             let chosen = if orders == 2 {

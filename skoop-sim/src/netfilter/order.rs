@@ -37,6 +37,8 @@ pub(crate) struct Group {
     pub stages: Vec<Stage>,
     /// The order is not known and matters: the question about it, by its place in [`Order::doubts`].
     pub doubt: Option<u32>,
+    /// The order is not known, and matters only if several refuse the packet, each in its way: the question about it.
+    pub late: Option<u32>,
 }
 
 /// The stages of the hooks of one family, by [`Hook`].
@@ -157,15 +159,19 @@ impl Order {
         let mut groups = Vec::new();
         for members in all.chunk_by(|(one, _), (other, _)| one == other) {
             let mut placed: Vec<_> = members.iter().map(|(_, placed)| (known(placed.stage), *placed)).collect();
-            let mut doubt = None;
+            let (mut doubt, mut late) = (None, None);
             if placed.iter().all(|(position, _)| position.is_some()) {
                 placed.sort_by_key(|(position, _)| *position);
             } else {
                 doubt = conflict(tables, &placed).map(|text| self.doubt(text));
+                let tables_of = placed.iter().filter_map(|(_, placed)| table_place(placed.stage));
+                if doubt.is_none() && tables_of.clone().max() != tables_of.min() {
+                    late = Some(self.doubt(question(tables, &placed)));
+                }
             }
             let priority = members.first().map_or(0, |(priority, _)| *priority);
             let stages = placed.into_iter().map(|(_, placed)| placed.stage).collect();
-            groups.push(Group { priority, stages, doubt });
+            groups.push(Group { priority, stages, doubt, late });
         }
         groups
     }
@@ -213,15 +219,26 @@ fn conflict(tables: &[Table], placed: &[(Option<usize>, Placed)]) -> Option<Stri
             let matters = (one.changes && other.heeds) || (one.heeds && other.changes);
             // Confirmation is the last thing of all by its priority.
             if matters && !known {
-                let names: Vec<String> = placed.iter().map(|(_, placed)| name(tables, placed.stage)).collect();
-                return Some(match names.as_slice() {
-                    [one, other] => format!("whether {one} runs before {other}"),
-                    _ => format!("in which order {} run", names.join(", ")),
-                });
+                return Some(question(tables, placed));
             }
         }
     }
     None
+}
+
+fn question(tables: &[Table], placed: &[(Option<usize>, Placed)]) -> String {
+    let names: Vec<String> = placed.iter().map(|(_, placed)| name(tables, placed.stage)).collect();
+    match names.as_slice() {
+        [one, other] => format!("whether {one} runs before {other}"),
+        _ => format!("in which order {} run", names.join(", ")),
+    }
+}
+
+fn table_place(stage: Stage) -> Option<u32> {
+    match stage {
+        Stage::Chain { table, .. } => Some(table),
+        Stage::Track | Stage::Nat(_) | Stage::Confirm => None,
+    }
 }
 
 /// Chains of one table were registered in the order of the dump.

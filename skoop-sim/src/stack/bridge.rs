@@ -1,7 +1,7 @@
 //! Bridges: frames between ports, and to and from the bridge's own device.
 
 use skoop_model::{
-    BridgeConfig, Evidence, Family, FdbEntry, IfIndex, Link, LinkKind, MacAddr, PortState, RouteKind, Stage,
+    BridgeConfig, Evidence, Family, FdbEntry, IfIndex, Link, LinkKind, MacAddr, PortState, RouteKind, Stage, Unseen,
 };
 
 use super::input::exceeds;
@@ -312,15 +312,24 @@ impl<'a> Walker<'a, '_> {
         }
     }
 
-    /// Whether bridged packets of a family pass iptables (`br_nf_pre_routing`): the namespace's switch, or the
-    /// bridge's.
-    fn calls_iptables(&self, bridge: &Link, family: Family) -> bool {
+    /// Whether bridged packets of a family pass iptables (`br_nf_pre_routing`): the namespace's switch, or the bridge's. Without
+    /// br_netfilter there is no switch.
+    fn calls_iptables(&mut self, bridge: &Link, family: Family) -> bool {
         let (sysctl, own) = match (&bridge.kind, family) {
             (LinkKind::Bridge(config), Family::V4) => ("net/bridge/bridge-nf-call-iptables", config.nf_call_iptables),
             (LinkKind::Bridge(config), Family::V6) => ("net/bridge/bridge-nf-call-ip6tables", config.nf_call_ip6tables),
             _ => return false,
         };
-        own || self.namespace.sysctl(sysctl).is_some_and(|value| value != 0)
+        match self.namespace.sysctl(sysctl) {
+            _ if own => true,
+            Some(value) => value != 0,
+            None if self.namespace.has_all_sysctls() => false,
+            None => self.forks.unknown(Unseen {
+                what: format!("{} is 1 on {} {}", super::blocker::dotted(sysctl), self.site.node, self.site.label),
+                why: "the sysctl was not collected".to_owned(),
+                matters: true,
+            }),
+        }
     }
 
     /// The entry as `bridge fdb` prints it.

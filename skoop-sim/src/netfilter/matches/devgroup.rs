@@ -24,7 +24,11 @@ impl Matcher for Devgroup {
     fn parse(args: Args<'_>) -> Option<Self> {
         let mut parsed = Self::default();
         for arg in args {
-            let (value, mask) = masked(arg.value()?, u32::MAX)?;
+            // The one name that every /etc/iproute2/group has.
+            let (value, mask) = match arg.value()? {
+                "default" => (0, u32::MAX),
+                text => masked(text, u32::MAX)?,
+            };
             let group = Some(Group { value, mask, negated: arg.negated });
             match arg.name {
                 "--src-group" => parsed.src = group,

@@ -114,6 +114,9 @@ fn cases() -> Vec<(&'static str, Packet, Tri)> {
         ("-m conntrack --ctexpire 10", web(), Maybe),
         // xt_devgroup.c
         ("-m devgroup --src-group 0x1", web(), Yes),
+        ("-m devgroup --src-group default", web(), No),
+        ("-m time --datestop 2038-01-19T03:14:07", web(), Yes),
+        ("-m time --datestop 2030-01-19T03:14:07", web(), Maybe),
         ("-m devgroup --src-group 1 ! --dst-group 2/0xff", web(), No),
         // xt_dscp.c
         ("-m dscp --dscp 0x2e", Packet { tos: 0xb8, ..web() }, Yes),

@@ -23,8 +23,9 @@ pub(super) fn read(of: Datatype, word: &str) -> Option<Expr> {
     }
 }
 
-/// Decimal or hexadecimal.
+/// Decimal or hexadecimal. nft 1.0 adds to the ports of `ct` that it has no name for them.
 pub(in super::super) fn number(word: &str) -> Option<u64> {
+    let word = word.strip_suffix(" [invalid type]").unwrap_or(word);
     let first = *word.as_bytes().first()?;
     if !first.is_ascii_digit() {
         return None;

@@ -32,6 +32,8 @@ pub(super) struct Lexer<'a> {
     pub handle: u32,
 }
 
+const INVALID: &str = "[invalid type]";
+
 impl<'a> Lexer<'a> {
     pub(super) fn new(text: &'a str) -> Self {
         Self { text, at: 0, line: 1, handle: 0 }
@@ -78,6 +80,11 @@ impl<'a> Lexer<'a> {
                 return (start, Token::End);
             };
             let token = match first {
+                // What nft 1.0 adds to the ports of `ct`.
+                b'[' if self.rest().starts_with(INVALID) => {
+                    self.take(INVALID.len());
+                    continue;
+                }
                 b'#' => match self.comment() {
                     Some(name) => Token::Extension(name),
                     None => continue,

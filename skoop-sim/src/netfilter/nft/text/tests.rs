@@ -114,6 +114,10 @@ const FORMS: &[(&str, &str)] = &[
         "ct original proto-dst 80",
         r#"{"match": {"op": "==", "left": {"ct": {"key": "proto-dst", "dir": "original"}}, "right": 80}}"#,
     ),
+    (
+        "ct original proto-dst { 0x35 [invalid type], 0x1bb [invalid type] }",
+        r#"{"match": {"op": "==", "left": {"ct": {"key": "proto-dst", "dir": "original"}}, "right": {"set": ["0x35 [invalid type]", "0x1bb [invalid type]"]}}}"#,
+    ),
     ("tproxy to :50080", r#"{"tproxy": {"port": 50080}}"#),
     (
         "ip saddr . tcp dport vmap { 10.0.0.0/8 . 1-5 counter packets 1 bytes 2 : accept }",
