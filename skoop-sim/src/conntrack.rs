@@ -194,13 +194,15 @@ impl PacketState {
     /// The state of a packet that the kernel makes as an answer to this one: of the same flow, the other way
     /// (`nf_conntrack_attach`, `net/netfilter/nf_conntrack_core.c`).
     pub(crate) fn of_answer(tracking: Tracking, maker: Maker) -> Self {
+        // Of an untracked one `skb->_nfct` is not zero, so that no rule says how to track the answer ("Previously seen").
+        let template = (tracking == Tracking::Untracked).then(Template::default);
         let tracking = match tracking {
             Tracking::Tracked { id, direction, .. } => {
                 Tracking::Tracked { id, info: Info::Related, direction: direction.opposite() }
             }
             Tracking::Unseen | Tracking::Untracked | Tracking::Invalid => Tracking::Unseen,
         };
-        Self { tracking, maker, ..Self::default() }
+        Self { tracking, template, maker, ..Self::default() }
     }
 
     /// Says who sends the packet.

@@ -16,6 +16,8 @@ use super::fate::{Answer, Arrived, Back, Expected, Fate, Free, Way};
 use super::headers::{Body, Headers, has_id};
 use super::shape::{Shape, neighbour_mac, v4, v6};
 
+/// MTU of the node's devices.
+const MTU: u32 = 1500;
 /// Ways walked at most for one flow.
 const WAYS: usize = 256;
 /// Ways that are enough, once one of them is the kernel's.
@@ -203,7 +205,9 @@ fn simulate(
             (Entry::Frame { device, frame }, headers)
         }
         Sending::Local { process, headers } => {
-            let packet = Packet { mark: Mark(process.mark), ..packet(headers) };
+            // IP_PMTUDISC_WANT: "don't fragment" is up to the length (`__ip_make_skb`, net/ipv4/ip_output.c).
+            let dont_fragment = headers.v6() || headers.length() <= MTU;
+            let packet = Packet { mark: Mark(process.mark), dont_fragment, ..packet(headers) };
             let sender = Sender { uid: Some(process.uid), gid: Some(process.gid) };
             (Entry::Local { packet, choose_source: false, sender }, headers)
         }

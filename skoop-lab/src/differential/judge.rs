@@ -149,10 +149,19 @@ fn send(lab: &mut Lab, sending: &Sending) -> Result<Option<Seen>> {
                 return Ok(None);
             }
             let mut seen = lab.follow(headers)?;
+            if to_many(headers) {
+                // The copy that comes back goes its own way (`ip_mc_output`).
+                seen.delivered.clear();
+            }
             seen.refused = refused;
             Ok(Some(seen))
         }
     }
+}
+
+/// Broadcasts and groups.
+fn to_many(headers: &Headers) -> bool {
+    headers.dst.is_multicast() || matches!(headers.dst, std::net::IpAddr::V4(dst) if dst.octets().last() == Some(&255))
 }
 
 /// Sends from a socket of the node.

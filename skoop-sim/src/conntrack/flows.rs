@@ -103,10 +103,11 @@ impl Flows {
         let fits = move |(id, flow): (usize, &Connection)| {
             if !flow.confirmed {
                 None
-            } else if flow.original == tuple {
-                Some((id, Direction::Original))
+            } else if flow.reply == tuple {
+                // Filed last, it is found first where both are alike (`__nf_conntrack_hash_insert`).
+                Some((id, Direction::Reply))
             } else {
-                (flow.reply == tuple).then_some((id, Direction::Reply))
+                (flow.original == tuple).then_some((id, Direction::Original))
             }
         };
         found.iter().rev().copied().chain(scanned.filter_map(fits))

@@ -112,6 +112,29 @@ fn all_blockers_of_both_backends() {
     assert_eq!(found, [("iptables-legacy", "mangle"), ("iptables-legacy", "filter"), ("iptables-nft", "filter")]);
 }
 
+/// `nf_hook_entries_grow`, net/netfilter/core.c: which was registered first is not known, and decides who answers.
+#[test]
+fn who_refuses_first_is_asked_for() {
+    for (legacy, nft, expected) in [
+        ("-A FORWARD -j DROP", "-A FORWARD -j REJECT", vec!["iptables-legacy", "iptables-nft"]),
+        ("-A FORWARD -j DROP", "-A FORWARD -j DROP", vec!["iptables-legacy"]),
+        ("-A FORWARD -j DROP", "-A FORWARD -s 1.1.1.1/32 -j REJECT", vec!["iptables-legacy"]),
+    ] {
+        let dumps = NetfilterDumps {
+            legacy_v4: Item::known(0, table("filter", &[legacy])),
+            nft_v4: Item::known(0, table("filter", &[nft])),
+            ..no_rules()
+        };
+        let rules = Netfilter::compile(&dumps);
+        let (ways, _) = explore(4, |forks| {
+            let result = Walk::new(rules.clone()).hooks(&FORWARDED, &mut web(), forks);
+            result.blockers.first().map(|blocker| blocker.by.tool())
+        });
+        let first: Vec<_> = ways.into_iter().filter_map(|way| way.value).collect();
+        assert_eq!(first, expected, "{nft}");
+    }
+}
+
 /// `enum nf_ip_hook_priorities`: raw sees the mark before mangle sets it, nat after; filter sees the translated
 /// destination.
 #[test]

@@ -131,7 +131,8 @@ impl Walker<'_, '_> {
 
     /// `ip_output`: POSTROUTING, then the neighbour, then the device (`net/ipv4/ip_output.c`).
     pub(super) fn ip_output(&mut self, out: IfIndex, found: &Found<'_>, mut skb: Skb) -> Result<Ending, Ending> {
-        let devices = Devices { output: Some(out), ..Devices::default() };
+        // "indev = skb->dev" of `ip_output` and `ip6_output`.
+        let devices = Devices { input: skb.input, output: Some(out), ..Devices::default() };
         self.hook(Hook::Postrouting, devices, &mut skb);
         self.fragment(out, found, &mut skb)?;
         let next_hop = found.nexthop.and_then(|hop| hop.gateway).unwrap_or(skb.packet.dst);

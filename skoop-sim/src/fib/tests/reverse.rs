@@ -36,3 +36,14 @@ fn the_way_back_as_netfilter_sees_it() {
         );
     }
 }
+
+/// `rpfilter_lookup_reverse6`, net/ipv6/netfilter/ip6t_rpfilter.c: the longest prefix counts, even if it leads by another device.
+#[test]
+fn ipv6_takes_the_longest_prefix() {
+    let near = route(TableId::MAIN, "fd00:1::/64", vec![hop(None, ETH1, 1)]);
+    let fib = Fib::new(&node(&[near, route(TableId::MAIN, "::/0", vec![hop(None, ETH0, 1)])], &[]));
+    for (src, expected) in [("fd00:1::7", Tri::No), ("fd00:2::7", Tri::Yes)] {
+        let packet = Packet::tcp_syn(ip(src), Port(1), ip("fd00:9::1"), Port(2));
+        assert_eq!(fib.netfilter_reverse_path(&packet, &link(ETH0, "eth0"), ReversePath::default()), expected, "{src}");
+    }
+}
