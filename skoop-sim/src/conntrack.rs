@@ -14,10 +14,10 @@ mod track;
 mod tuple;
 mod unique;
 
-use std::net::SocketAddr;
-use std::sync::Arc;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::{Arc, LazyLock};
 
-use skoop_model::{ConntrackTable, IfIndex, MacAddr, Mark};
+use skoop_model::{ConntrackTable, IfIndex, MacAddr, Mark, Protocol};
 
 pub(crate) use nat::{Manip, of_direction};
 pub(crate) use tcp::Tcp;
@@ -92,9 +92,13 @@ impl Conntrack {
         self.flows.get_mut(id)
     }
 
-    /// The connection of a packet, with the packet's part in it.
+    /// The connection of a packet, with the packet's part in it. Once a rule said how to track it, and until it is tracked, that is an
+    /// empty one (`nf_ct_tmpl_alloc`), of which it seems to be the first packet.
     pub(crate) fn of_packet(&self, state: &PacketState) -> Option<(&Connection, Info, Direction)> {
         match state.tracking {
+            Tracking::Unseen | Tracking::Invalid if state.template.is_some() => {
+                Some((&EMPTY, Info::New, Direction::Original))
+            }
             Tracking::Tracked { id, info, direction } => Some((self.connection(id)?, info, direction)),
             Tracking::Unseen | Tracking::Untracked | Tracking::Invalid => None,
         }
@@ -158,6 +162,8 @@ pub struct PacketState {
     pub(crate) sender: Sender,
     pub(crate) origin: Option<Origin>,
     pub(crate) maker: Maker,
+    /// No rule may say how it is to be tracked.
+    pub(crate) claimed: bool,
     /// What was answered about unknown rules that this packet met.
     pub(crate) answers: Vec<(RuleId, RuleDoubt, bool)>,
     /// Scratch memory of traversal, kept to spare allocations.
@@ -195,14 +201,14 @@ impl PacketState {
     /// (`nf_conntrack_attach`, `net/netfilter/nf_conntrack_core.c`).
     pub(crate) fn of_answer(tracking: Tracking, maker: Maker) -> Self {
         // Of an untracked one `skb->_nfct` is not zero, so that no rule says how to track the answer ("Previously seen").
-        let template = (tracking == Tracking::Untracked).then(Template::default);
+        let claimed = tracking == Tracking::Untracked;
         let tracking = match tracking {
             Tracking::Tracked { id, direction, .. } => {
                 Tracking::Tracked { id, info: Info::Related, direction: direction.opposite() }
             }
             Tracking::Unseen | Tracking::Untracked | Tracking::Invalid => Tracking::Unseen,
         };
-        Self { tracking, template, maker, ..Self::default() }
+        Self { tracking, claimed, maker, ..Self::default() }
     }
 
     /// Says who sends the packet.
@@ -225,6 +231,12 @@ pub enum Assumed {
     /// It is exempt from tracking.
     Untracked,
 }
+
+static EMPTY: LazyLock<Connection> = LazyLock::new(|| {
+    let nowhere = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+    let tuple = Tuple { src: nowhere, dst: nowhere, protocol: Protocol(0), key: TupleKey::Nothing };
+    Connection { confirmed: true, ..Connection::new(tuple, Zone::default()) }
+});
 
 /// How a packet is to be tracked (`nf_ct_tmpl`, target CT).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -437,6 +437,25 @@ fn invalid_packets_take_a_template() {
     assert_eq!(walk.state.tracking, Tracking::Untracked);
 }
 
+/// `nf_ct_tmpl_alloc`: between CT and tracking the packet seems to begin a connection of nobody.
+#[test]
+fn a_template_looks_like_a_new_connection() {
+    for (test, matches) in [
+        ("--ctstate NEW", true),
+        ("--ctdir ORIGINAL", true),
+        ("! --ctrepldst 10.0.0.0/8", true),
+        ("--ctorigdst 10.96.0.1", false),
+        ("--ctstate INVALID", false),
+    ] {
+        for (first, matches) in [("-A PREROUTING -j CT --zone 5", matches), ("", test == "--ctstate INVALID")] {
+            let drop = format!("-A PREROUTING -m conntrack {test} -j DROP");
+            let rules: Vec<&str> = [first, &drop].into_iter().filter(|rule| !rule.is_empty()).collect();
+            let result = Walk::new(nft_v4(table("raw", &rules))).forward(&mut web());
+            assert_eq!(result.blockers.len(), usize::from(matches), "{first} {test}");
+        }
+    }
+}
+
 /// A long question walks many flows: they are found as few are, and the first ones still.
 #[test]
 fn many_flows_are_found() {

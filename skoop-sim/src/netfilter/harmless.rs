@@ -106,9 +106,10 @@ impl Visits {
         let (mut all, mut only_accepts, mut decides_only, mut reads_changes) = (true, true, true, false);
         for number in start..end {
             let Some(rule) = table.rule(number) else { continue };
-            let harmless = is_harmless(rule.verdict, table);
-            all &= harmless || leads_nowhere(rule.verdict, table);
-            only_accepts &= harmless || accepts(rule.verdict, table);
+            let traces = table.tests_of(rule).iter().any(Test::leaves_traces);
+            let harmless = is_harmless(rule.verdict, table) && !traces;
+            all &= harmless || (leads_nowhere(rule.verdict, table) && !traces);
+            only_accepts &= harmless || (accepts(rule.verdict, table) && !traces);
             decides_only &= harmless || only_decides(rule.verdict, table);
             reads_changes |= !harmless && reads_changes_of(rule, table);
             if let Some(rule) = table.rules.get_mut(index(number)) {

@@ -294,6 +294,11 @@ impl Match {
         matches!(self, Self::Recent(recent) if recent.remembers())
     }
 
+    /// Whether asking it changes what other rules are told.
+    pub(crate) fn leaves_traces(&self) -> bool {
+        matches!(self, Self::Recent(_))
+    }
+
     /// Probability with which the match says yes, if it is up to chance.
     pub(crate) fn chance(&self) -> Option<f64> {
         match self {

@@ -70,6 +70,11 @@ impl Test {
         }
     }
 
+    /// Whether asking it changes what other rules are told.
+    pub(crate) fn leaves_traces(&self) -> bool {
+        matches!(self, Self::Match(matcher) if matcher.leaves_traces())
+    }
+
     /// Probability with which it says yes, if it is up to chance; and whether a hash decides.
     pub(crate) fn chance(&self) -> Option<(f64, bool)> {
         match self {

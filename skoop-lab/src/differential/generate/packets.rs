@@ -49,10 +49,9 @@ fn source(random: &mut Random, pool: &Pool, wire: usize, network: u8, six: bool,
         0..=7 => (own, neighbour_mac(own)),
         8 | 9 => (Pool::remote(random, network, six), own_mac(number)),
         10 => (pool.any(random, six), own_mac(number)),
-        _ if random.one_in(3) && !six => (
-            *random.pick(&[[127, 0, 0, 1].into(), [0, 0, 0, 0].into(), [10, 9, 0, 255].into(), [240, 1, 1, 1].into()]),
-            own_mac(number),
-        ),
+        _ if random.one_in(3) && !six => {
+            (*random.pick(&[[127, 0, 0, 1].into(), [0, 0, 0, 0].into(), [240, 1, 1, 1].into()]), own_mac(number))
+        }
         _ => (own, neighbour_mac(own)),
     }
 }

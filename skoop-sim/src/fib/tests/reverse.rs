@@ -41,7 +41,8 @@ fn the_way_back_as_netfilter_sees_it() {
 #[test]
 fn ipv6_takes_the_longest_prefix() {
     let near = route(TableId::MAIN, "fd00:1::/64", vec![hop(None, ETH1, 1)]);
-    let fib = Fib::new(&node(&[near, route(TableId::MAIN, "::/0", vec![hop(None, ETH0, 1)])], &[]));
+    let fib =
+        Fib::new(&node(&[near, route(TableId::MAIN, "::/0", vec![hop(None, ETH0, 1)])], &default_rules(Family::V6)));
     for (src, expected) in [("fd00:1::7", Tri::No), ("fd00:2::7", Tri::Yes)] {
         let packet = Packet::tcp_syn(ip(src), Port(1), ip("fd00:9::1"), Port(2));
         assert_eq!(fib.netfilter_reverse_path(&packet, &link(ETH0, "eth0"), ReversePath::default()), expected, "{src}");

@@ -36,11 +36,6 @@ impl IfaceSet {
             self.partial = true;
             return;
         };
-        // The match of iptables asks for devices, never for ports of a bridge (`IPSET_FLAG_PHYSDEV` in `cmdflags`): such elements are
-        // not found by it.
-        if device.starts_with("physdev:") {
-            return;
-        }
         let Some(pieces) = self.layout.addresses(net) else {
             self.partial = true;
             return;
@@ -76,9 +71,15 @@ impl IfaceSet {
         }
         for length in &self.lengths {
             let devices = self.elements.get(&(address & self.layout.prefix_mask(*length), *length));
-            let found = devices.and_then(|devices| devices.iter().find(|known| known.fits(&device.name)));
-            if let Some(found) = found {
-                return (found.nomatch == question.return_nomatch).into();
+            // The longest prefix that is in the set is the last one looked at, whatever its devices ("++*multi" of
+            // `hash_netiface4_data_equal`, "!multi" of `mtype_test_cidrs`).
+            if let Some(devices) = devices {
+                let found = devices.iter().find(|known| known.fits(&device.name));
+                return match found {
+                    Some(found) => (found.nomatch == question.return_nomatch).into(),
+                    None if self.partial => Tri::Maybe,
+                    None => Tri::No,
+                };
             }
         }
         if self.partial { Tri::Maybe } else { Tri::No }
@@ -86,7 +87,11 @@ impl IfaceSet {
 }
 
 impl Device {
+    /// The match of iptables asks for devices, never for ports of a bridge (`IPSET_FLAG_PHYSDEV` in `cmdflags`).
     fn fits(&self, name: &str) -> bool {
+        if self.name.starts_with("physdev:") {
+            return false;
+        }
         if self.wildcard { name.starts_with(&*self.name) } else { *self.name == *name }
     }
 }

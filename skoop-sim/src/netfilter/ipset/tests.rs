@@ -59,6 +59,7 @@ add iface 10.0.0.0/8,eth0
 add iface 10.96.0.0/16,eth wildcard
 add iface 10.0.0.5,eth0 nomatch
 add iface 10.0.0.7,physdev:port0
+add iface 10.0.0.8,eth9
 create skb hash:ip family inet skbinfo forceadd
 add skb 10.0.0.5 skbmark 0x1/0xff skbprio 1:10 skbqueue 3
 create odd hash:ip,port family inet
@@ -159,6 +160,7 @@ fn every_type_is_looked_up_as_the_kernel_does() {
         ("--match-set ofnets dst --return-nomatch", syn("10.0.0.5", 1, "10.96.9.9", 2), Yes),
         // ip_set_hash_netiface.c
         ("--match-set iface src,src", syn("10.0.0.9", 1, "10.96.0.1", 2), Yes),
+        ("--match-set iface src,src", syn("10.0.0.8", 1, "10.96.0.1", 2), No),
         ("--match-set iface src,src", web(), No),
         ("--match-set iface src,src --return-nomatch", web(), Yes),
         ("--match-set iface src,dst", syn("10.0.0.9", 1, "10.96.0.1", 2), No),

@@ -134,7 +134,8 @@ impl Run<'_> {
 
     /// "skb->_nfct == 0": tracking may also have looked and found it invalid, before it was looped back.
     fn is_unseen(&self) -> bool {
-        matches!(self.state.tracking, Tracking::Unseen | Tracking::Invalid) && self.state.template.is_none()
+        let untold = self.state.template.is_none() && !self.state.claimed;
+        untold && matches!(self.state.tracking, Tracking::Unseen | Tracking::Invalid)
     }
 
     /// Has the packet tracked in a zone.
