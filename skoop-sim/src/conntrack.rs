@@ -208,7 +208,7 @@ impl PacketState {
             }
             Tracking::Unseen | Tracking::Untracked | Tracking::Invalid => Tracking::Unseen,
         };
-        Self { tracking, claimed, maker, ..Self::default() }
+        Self { tracking, maker, claimed, ..Self::default() }
     }
 
     /// Says who sends the packet.
