@@ -7,13 +7,14 @@
 #[path = "shared/kube_proxy.rs"]
 mod kube_proxy;
 
+use std::cell::Cell;
 use std::net::{IpAddr, Ipv4Addr};
 
 use divan::{Bencher, black_box, counter::BytesCount, counter::ItemsCount};
 use kube_proxy::{dumps, endpoint_address, service_address};
 use skoop_model::{
-    Address, Frame, HostRole, IfIndex, Item, Link, LinkKind, MacAddr, NamespaceSnapshot, Neighbour, NeighbourState,
-    NetnsId, NodeName, Packet, Port, Route, RoutingRule, RuleAction, Sysctls, TableId,
+    Address, Backend, Family, Frame, HostRole, IfIndex, Item, Link, LinkKind, MacAddr, NamespaceSnapshot, Neighbour,
+    NeighbourState, NetnsId, NodeName, Packet, Port, Route, RoutingRule, RuleAction, Sysctls, TableId,
 };
 use skoop_sim::{
     Conntrack, Ending, Entry, Forks, Namespace, Netfilter, Outcome, Resolution, Site, Surroundings, judge, walk,
@@ -124,11 +125,8 @@ fn snapshot(services: u32) -> NamespaceSnapshot {
     snapshot.addresses = Item::known(0, vec![address(POD_DEVICE, "10.244.1.1/24"), address(UPLINK, "172.20.0.11/24")]);
     snapshot.routes =
         Item::known(0, vec![route("10.244.1.0/24", None, POD_DEVICE), route("0.0.0.0/0", Some("172.20.0.1"), UPLINK)]);
-    let lookup = |priority, table| RoutingRule {
-        priority,
-        action: RuleAction::Lookup(table),
-        ..RoutingRule::any(skoop_model::Family::V4)
-    };
+    let lookup =
+        |priority, table| RoutingRule { priority, action: RuleAction::Lookup(table), ..RoutingRule::any(Family::V4) };
     snapshot.rules = Item::known(0, vec![lookup(0, TableId::LOCAL), lookup(32_766, TableId::MAIN)]);
     let gateway = Neighbour {
         link: UPLINK,
@@ -161,4 +159,49 @@ fn address(link: IfIndex, net: &str) -> Address {
 fn route(dst: &str, gateway: Option<&str>, link: IfIndex) -> Route {
     let gateway = gateway.map(|gateway| gateway.parse().expect("a literal address"));
     Route::unicast(dst.parse().expect("a literal prefix"), gateway, link)
+}
+
+/// One Service gets other endpoints, as kube-proxy writes it, and its verdict is asked again: time for both.
+#[divan::bench(args = [100, 3_500, 10_000])]
+fn one_changed_service(bencher: Bencher<'_, '_>, services: u32) {
+    changed(bencher, services, |service, turn| kube_proxy::new_endpoint(service, endpoint_of(turn)));
+}
+
+/// The same, where the text also holds every line of the long chain, as that of kube-proxy 1.26 and later does.
+#[divan::bench(args = [100, 3_500, 10_000])]
+fn one_changed_service_and_the_long_chain(bencher: Bencher<'_, '_>, services: u32) {
+    let long = kube_proxy::services_chain(services);
+    changed(bencher, services, |service, turn| {
+        format!("{long}{}", kube_proxy::new_endpoint(service, endpoint_of(turn)))
+    });
+}
+
+fn endpoint_of(turn: u32) -> Ipv4Addr {
+    Ipv4Addr::from_bits(Ipv4Addr::new(10, 129, 0, 1).to_bits() + turn % 50_000)
+}
+
+fn changed(bencher: Bencher<'_, '_>, services: u32, text: impl Fn(u32, u32) -> String) {
+    let mut namespace = Namespace::new(snapshot(services));
+    let node = NodeName::from("node-1");
+    // The first change collects the names of all chains.
+    namespace.patch_rules(Backend::Nft, Family::V4, "*nat\nCOMMIT\n").expect("a change of nothing");
+    let turn = Cell::new(0_u32);
+    bencher
+        .with_inputs(|| {
+            turn.set(turn.get() + 1);
+            let service = stride(turn.get(), services);
+            (service, endpoint_of(turn.get()), text(service, turn.get()))
+        })
+        .bench_local_values(|(service, endpoint, changes)| {
+            namespace.patch_rules(Backend::Nft, Family::V4, &changes).expect("a change");
+            let site = Site { node: &node, label: "host", namespace: &namespace };
+            let packet = Packet::tcp_syn(pod(0), Port(40_000), service_address(service).into(), Port(80));
+            let frame = Frame { src_mac: GATEWAY_MAC, dst_mac: OWN_MAC, packet };
+            let outcome = judged(site, Entry::Frame { device: POD_DEVICE, frame });
+            let arrives_at = match &outcome.ending {
+                Ending::Sent { frame, .. } => Some(frame.packet.dst),
+                _ => None,
+            };
+            assert_eq!(arrives_at, Some(endpoint.into()), "the new endpoint");
+        });
 }

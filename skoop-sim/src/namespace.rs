@@ -5,13 +5,14 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::OnceLock;
 
 use skoop_model::{
-    Family, FdbEntry, IfIndex, Link, LinkKind, MacAddr, NamespaceSnapshot, Neighbour, Packet, Port, Protocol, Route,
-    RouteKind, Sysctls, TcpFlags, Transport,
+    Backend, Family, FdbEntry, IfIndex, Link, LinkKind, MacAddr, NamespaceSnapshot, Neighbour, Packet, Port, Protocol,
+    Route, RouteKind, Sysctls, TcpFlags, Transport,
 };
 
 use crate::hash::{ByNumber, FastMap};
 use crate::{
-    Conntrack, Fib, Flow, Forks, KnownFlows, Lookup, Netfilter, NetfilterEnv, Receiver, ReversePath, Tri, receiver,
+    Conntrack, Fib, Flow, Forks, KnownFlows, Lookup, Netfilter, NetfilterEnv, PatchError, Receiver, ReversePath, Tri,
+    receiver,
 };
 
 /// A namespace with its lookup structures. Built once for a snapshot, then walked any number of times.
@@ -91,6 +92,11 @@ impl Namespace {
     /// Netfilter.
     pub fn netfilter(&self) -> &Netfilter {
         &self.netfilter
+    }
+
+    /// Changes rules of iptables as [`Netfilter::patch`] does. The snapshot keeps the dumps that it had.
+    pub fn patch_rules(&mut self, backend: Backend, family: Family, changes: &str) -> Result<(), PatchError> {
+        self.netfilter.patch(backend, family, changes)
     }
 
     /// The device with this index.

@@ -28,6 +28,7 @@ mod matches;
 mod nft;
 mod order;
 mod parse;
+mod patch;
 mod result;
 mod run;
 mod table;
@@ -41,9 +42,10 @@ mod words;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use skoop_model::{Family, IfIndex, Link, MacAddr, NetfilterDumps, Packet, Port, RouteKind, Unseen};
+use skoop_model::{Backend, Family, IfIndex, Link, MacAddr, NetfilterDumps, Packet, Port, RouteKind, Unseen};
 
 pub use extensions::{Extension, ExtensionKind, extensions};
+pub use patch::PatchError;
 pub use result::{HookResult, NfBlocker, NfEvent, NfEventKind, NfVerdict, REMEMBERED, RejectWith, RuleRef, RuleSource};
 
 pub(crate) use matches::RecentMemory;
@@ -232,6 +234,20 @@ impl Netfilter {
     /// What was not understood. It matters only where a packet meets it; then [`Forks`] holds it too.
     pub fn problems(&self) -> &[Unseen] {
         &self.0.problems
+    }
+
+    /// Changes tables of iptables as `iptables-restore --noflush` (`ip6tables-…`, `-nft`, `-legacy`) would by the same text, all of it
+    /// or, on an error, nothing: `*nat`, `:CHAIN - [0:0]` (makes the chain, or empties it), `-A`, `-I`, `-D`, `-F`, `-N`, `-X`, `-P`,
+    /// `COMMIT`. This is what kube-proxy writes.
+    ///
+    /// It costs time by the length of the text and of the chains that it names, not by the size of the table; a rule that is written
+    /// again as it stands is kept. Three things cost more, once: the first change of a table (names are collected), a change while a
+    /// clone of this `Netfilter` lives (the table is compiled anew, the clone keeps the old one), and, when more than half of a table
+    /// is left over from changes, tidying up.
+    ///
+    /// A [`Conntrack`] holds flows with the rules that translated them: it must not outlive a change.
+    pub fn patch(&mut self, backend: Backend, family: Family, changes: &str) -> Result<(), PatchError> {
+        patch::patch(Arc::make_mut(&mut self.0), backend, family, changes)
     }
 
     /// Passes `packet` through one hook. After a drop or reject it goes on as if that rule had accepted the packet.

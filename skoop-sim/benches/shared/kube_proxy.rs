@@ -79,3 +79,35 @@ pub(crate) fn dumps(services: u32) -> NetfilterDumps {
         ..NetfilterDumps::not_collected()
     }
 }
+
+/// What kube-proxy writes where a service gets one endpoint in place of those it had.
+#[allow(dead_code, reason = "not all benches change tables")]
+pub(crate) fn new_endpoint(service: u32, to: Ipv4Addr) -> String {
+    let (address, chain) = (service_address(service), service * ENDPOINTS);
+    let comment = format!("--comment \"bench/service-{service}:http\"");
+    let mut text = format!("*nat\n:KUBE-SVC-{service:016X} - [0:0]\n");
+    for endpoint in 0..ENDPOINTS {
+        let _ = writeln!(text, ":KUBE-SEP-{:016X} - [0:0]", chain + endpoint);
+    }
+    let _ = write!(
+        text,
+        "-A KUBE-SVC-{service:016X} ! -s 10.128.0.0/9 -d {address}/32 -p tcp -m comment {comment} -m tcp --dport 80 -j KUBE-MARK-MASQ\n\
+         -A KUBE-SVC-{service:016X} -m comment {comment} -j KUBE-SEP-{chain:016X}\n\
+         -A KUBE-SEP-{chain:016X} -s {to}/32 -m comment {comment} -j KUBE-MARK-MASQ\n\
+         -A KUBE-SEP-{chain:016X} -p tcp -m comment {comment} -m tcp -j DNAT --to-destination {to}:8080\nCOMMIT\n"
+    );
+    text
+}
+
+/// The chain of all services, written again as it is.
+#[allow(dead_code, reason = "not all benches change tables")]
+pub(crate) fn services_chain(services: u32) -> String {
+    let all = kube_proxy(services);
+    let lines = all.lines().filter(|line| line.starts_with("-A KUBE-SERVICES "));
+    let mut text = "*nat\n:KUBE-SERVICES - [0:0]\n".to_owned();
+    for line in lines {
+        text.push_str(line);
+        text.push('\n');
+    }
+    text + "COMMIT\n"
+}

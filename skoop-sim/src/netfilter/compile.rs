@@ -6,7 +6,7 @@ mod rule;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use skoop_model::{Backend, Family, NetfilterDumps, Unseen};
+use skoop_model::{Backend, Family, HookOwner, NetfilterDumps, Unseen};
 
 use super::Hook;
 use super::common::DevicePattern;
@@ -22,13 +22,15 @@ use super::test::Test;
 use super::words::Word;
 
 /// All rules of a namespace.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Compiled {
-    pub tables: Vec<Table>,
+    pub tables: Vec<Arc<Table>>,
     pub order: Order,
-    pub sets: Sets,
+    /// The order at the hooks, where it is known.
+    owners: Arc<[HookOwner]>,
+    pub sets: Arc<Sets>,
     /// What single matches ask of the dumps.
-    pub known: Known,
+    pub known: Arc<Known>,
     /// Rules that were not seen, by family as in [`Family::ALL`].
     pub unseen: [Vec<Unseen>; 2],
     pub problems: Vec<Unseen>,
@@ -63,12 +65,17 @@ impl Compiled {
             }
         }
         compiled.natives(dumps, &incompatible);
-        compiled.sets = Sets::read(&dumps.ipset, &mut compiled.problems);
-        compiled.known = Known::read(dumps);
-        let owners = dumps.hooks.get().map(Vec::as_slice).unwrap_or_default();
-        let nat = Family::ALL.map(|family| compiled.has_nat(family));
-        compiled.order = Order::of(&compiled.tables, owners, nat);
+        compiled.sets = Arc::new(Sets::read(&dumps.ipset, &mut compiled.problems));
+        compiled.known = Arc::new(Known::read(dumps));
+        compiled.owners = Arc::from(dumps.hooks.get().map(Vec::as_slice).unwrap_or_default());
+        compiled.reorder();
         compiled
+    }
+
+    /// Sorts the base chains of all tables.
+    pub(super) fn reorder(&mut self) {
+        let nat = Family::ALL.map(|family| self.has_nat(family));
+        self.order = Order::of(&self.tables, &self.owners, nat);
     }
 
     /// Tables of nftables. One that `iptables-nft` wrote is taken from its own dump, which tells the options of its matches; one that it
@@ -76,7 +83,7 @@ impl Compiled {
     fn natives(&mut self, dumps: &NetfilterDumps, incompatible: &[(Family, String)]) {
         let is_nft = |table: &Table| table.source == RuleSource::Iptables(Backend::Nft);
         let owned = |table: &ast::Table| {
-            let is = |known: &Table| is_nft(known) && known.family == table.family && known.name == table.name;
+            let is = |known: &Arc<Table>| is_nft(known) && known.family == table.family && known.name == table.name;
             let family = table.family.only();
             let left_out = incompatible.iter().any(|(of, name)| Some(*of) == family && **name == *table.name);
             self.tables.iter().any(is) && !left_out && nft::looks_like_iptables(table)
@@ -86,7 +93,7 @@ impl Compiled {
             let taken = |native: &Table| native.family == table.family && native.name == table.name;
             !is_nft(table) || !native.tables.iter().any(taken)
         });
-        self.tables.extend(native.tables);
+        self.tables.extend(native.tables.into_iter().map(Arc::new));
         self.problems.extend(native.problems);
         for (family, unseen) in native.unseen {
             let families = family.map_or_else(|| Family::ALL.to_vec(), |family| vec![family]);
@@ -106,13 +113,13 @@ impl Compiled {
     /// Whether NAT is at work: from the first nat chain of the family on, and where that is not known.
     fn has_nat(&self, family: Family) -> bool {
         let place = usize::from(family == Family::V6);
-        let concerns = |table: &&Table| table.family.only().is_none_or(|only| only == family);
+        let concerns = |table: &&Arc<Table>| table.family.only().is_none_or(|only| only == family);
         let mut bases = self.tables.iter().filter(concerns).flat_map(|table| &table.bases);
         self.unseen.get(place).is_some_and(|unseen| !unseen.is_empty()) || bases.any(|base| base.kind == BaseKind::Nat)
     }
 
     pub(super) fn table(&self, table: u32) -> Option<&Table> {
-        self.tables.get(usize::try_from(table).ok()?)
+        self.tables.get(usize::try_from(table).ok()?).map(AsRef::as_ref)
     }
 
     /// A rule of a table for both families is told as one of `family`.
@@ -137,12 +144,19 @@ pub(super) fn unseen_ref(family: Family, text: String) -> RuleRef {
 }
 
 /// `rules of iptables-nft for IPv4`.
-fn dump_name(backend: Backend, family: Family) -> String {
+pub(super) fn dump_name(backend: Backend, family: Family) -> String {
     format!("rules of iptables-{backend} for {family}")
 }
 
+/// Compiles the text of one table by itself; none if it holds none.
+pub(super) fn compile_table(backend: Backend, family: Family, text: &str) -> Option<Table> {
+    let mut tables = Vec::new();
+    compile(backend, family, text, &mut tables, &mut Notes::default());
+    Arc::into_inner(tables.pop()?)
+}
+
 /// Compiles one dump.
-fn compile(backend: Backend, family: Family, text: &str, tables: &mut Vec<Table>, notes: &mut Notes) {
+fn compile(backend: Backend, family: Family, text: &str, tables: &mut Vec<Arc<Table>>, notes: &mut Notes) {
     let name = dump_name(backend, family);
     if u32::try_from(text.len()).is_err() {
         let why = "the dump is 4 GiB or longer".to_owned();
@@ -186,7 +200,7 @@ struct Closed<'t> {
     backend: Backend,
     family: Family,
     text: Arc<str>,
-    tables: &'t mut Vec<Table>,
+    tables: &'t mut Vec<Arc<Table>>,
     /// The first table of the dump.
     first: usize,
 }
@@ -198,8 +212,8 @@ impl Closed<'_> {
         let table = builder.finish(self.backend, kind, Arc::clone(&self.text), notes);
         let mut known = self.tables.iter_mut().skip(self.first);
         match known.find(|known| known.name == table.name && known.family.only() == Some(self.family)) {
-            Some(known) => *known = table,
-            None => self.tables.push(table),
+            Some(known) => *known = Arc::new(table),
+            None => self.tables.push(Arc::new(table)),
         }
     }
 }
@@ -222,25 +236,25 @@ impl Notes {
 
 /// A table that is being read.
 #[derive(Debug)]
-pub(super) struct Builder<'t> {
-    family: Family,
+pub(in crate::netfilter) struct Builder<'t> {
+    pub family: Family,
     chains: Vec<Chain>,
-    names: HashMap<&'t str, u32>,
+    pub names: HashMap<&'t str, u32>,
     bases: Vec<Base>,
     /// Rules with their chains.
-    rules: Vec<(u32, Rule)>,
-    tests: Vec<Test>,
-    targets: Vec<Target>,
-    devices: Vec<DevicePattern>,
+    pub rules: Vec<(u32, Rule)>,
+    pub tests: Vec<Test>,
+    pub targets: Vec<Target>,
+    pub devices: Vec<DevicePattern>,
     device_places: HashMap<&'t str, u32>,
     /// Words of the line that is being read.
-    words: Vec<Word<'t>>,
+    pub words: Vec<Word<'t>>,
     /// How many rules have which unknown match or target, and the line of the first one.
-    opaque: HashMap<Box<str>, (u32, u32)>,
+    pub opaque: HashMap<Box<str>, (u32, u32)>,
 }
 
 impl<'t> Builder<'t> {
-    fn new(family: Family) -> Self {
+    pub(super) fn new(family: Family) -> Self {
         Self {
             family,
             chains: Vec::new(),

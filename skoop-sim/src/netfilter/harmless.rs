@@ -10,7 +10,7 @@ use super::test::Test;
 
 /// Breaks loops, judges chains and indexes long ones. `family` is that of rules that name none.
 pub(crate) fn settle(table: &mut Table, family: Family) {
-    Visits::new(table).run(table);
+    settle_flags(table);
     for chain in &mut table.chains {
         let (start, end) = (index(chain.rules.0), index(chain.rules.1));
         let rules = table.rules.get(start..end).unwrap_or_default();
@@ -18,6 +18,23 @@ pub(crate) fn settle(table: &mut Table, family: Family) {
         // `zip` with an open range has the exact size of the rules.
         chain.index = Index::build(family, numbered);
     }
+}
+
+/// Breaks loops and judges all chains.
+pub(crate) fn settle_flags(table: &mut Table) {
+    Visits::new(table).run(table, 0..place(table.chains.len()));
+}
+
+/// Judges these chains only; what was judged of the others stands.
+pub(crate) fn settle_some(table: &mut Table, chains: &[u32]) {
+    let mut visits = Visits::new(table);
+    visits.seen.fill(Seen::Done);
+    for chain in chains {
+        if let Some(seen) = visits.seen.get_mut(index(*chain)) {
+            *seen = Seen::Not;
+        }
+    }
+    visits.run(table, chains.iter().copied());
 }
 
 fn index(place: u32) -> usize {
@@ -47,8 +64,8 @@ impl Visits {
         Self { seen: vec![Seen::Not; table.chains.len()], path: Vec::new() }
     }
 
-    fn run(mut self, table: &mut Table) {
-        for chain in 0..place(table.chains.len()) {
+    fn run(mut self, table: &mut Table, chains: impl Iterator<Item = u32>) {
+        for chain in chains {
             self.enter(chain, table);
             while let Some((chain, rule)) = self.path.last().map(|(chain, rule, _)| (*chain, *rule)) {
                 let end = table.chain(chain).map_or(0, |chain| chain.rules.1);

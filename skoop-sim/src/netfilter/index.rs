@@ -33,6 +33,8 @@ pub(crate) struct Index {
     rest: Run,
     /// Rule numbers, those of each run side by side and rising.
     rules: Vec<u32>,
+    /// How many of them are in use.
+    live: usize,
 }
 
 /// A piece of [`Index::rules`].
@@ -73,7 +75,8 @@ impl Index {
         if filed < rest.len() {
             return None;
         }
-        let mut index = Self { filed: FastMap::default(), rest: Run::default(), rules: Vec::new() };
+        let mut index =
+            Self { filed: FastMap::default(), rest: Run::default(), rules: Vec::new(), live: filed + rest.len() };
         index.rest = index.append(&rest);
         for (demand, numbers) in keyed {
             let run = index.append(&numbers);
@@ -87,6 +90,39 @@ impl Index {
         let start = place(&self.rules);
         self.rules.extend_from_slice(numbers);
         Run { start, end: place(&self.rules) }
+    }
+
+    /// Every rule moved behind by this many places.
+    pub(crate) fn shift(&mut self, by: u32) {
+        for rule in &mut self.rules {
+            *rule = rule.saturating_add(by);
+        }
+    }
+
+    /// Files one more rule, which comes behind all others. False if the index has become wasteful: it is to be built anew.
+    pub(crate) fn push(&mut self, family: Family, number: u32, common: &Common) -> bool {
+        let demand = demand(common, family);
+        let run = match demand {
+            Some(demand) => self.filed.get(&demand).copied().unwrap_or_default(),
+            None => self.rest,
+        };
+        let place = |rules: &Vec<u32>| u32::try_from(rules.len()).unwrap_or(u32::MAX);
+        let [start, end] = [run.start, run.end].map(|place| usize::try_from(place).unwrap_or(usize::MAX));
+        let mut grown = run;
+        if end != self.rules.len() {
+            grown.start = place(&self.rules);
+            self.rules.extend_from_within(start.min(end).min(self.rules.len())..end.min(self.rules.len()));
+        }
+        self.rules.push(number);
+        grown.end = place(&self.rules);
+        match demand {
+            Some(demand) => {
+                self.filed.insert(demand, grown);
+            }
+            None => self.rest = grown,
+        }
+        self.live += 1;
+        self.rules.len() <= 2 * self.live
     }
 
     /// The rules that concern a packet.

@@ -7,6 +7,8 @@
 
 mod known;
 
+use std::sync::Arc;
+
 use crate::mutation::{Mutation, is};
 use skoop_model::{Family, HookOwner};
 
@@ -31,7 +33,7 @@ pub(crate) enum Stage {
 }
 
 /// What runs at one priority, in order.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Group {
     pub priority: i32,
     pub stages: Vec<Stage>,
@@ -45,7 +47,7 @@ pub(crate) struct Group {
 pub(crate) type Hooks = [Vec<Group>; 5];
 
 /// Everything that runs in a namespace.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Order {
     /// By family as in [`Family::ALL`].
     pub inet: [Hooks; 2],
@@ -81,7 +83,7 @@ struct Placed {
 impl Order {
     /// Sorts the base chains of `tables`. `owners` is the order at the hooks, where it is known; `nat` says for each family whether NAT
     /// is at work at all: it is from the first nat chain on.
-    pub(crate) fn of(tables: &[Table], owners: &[HookOwner], nat: [bool; 2]) -> Self {
+    pub(crate) fn of(tables: &[Arc<Table>], owners: &[HookOwner], nat: [bool; 2]) -> Self {
         let mut order = Self::default();
         for (place, family) in Family::ALL.into_iter().enumerate() {
             for hook in Hook::ALL {
@@ -113,7 +115,7 @@ impl Order {
         order
     }
 
-    fn bridge(&mut self, tables: &[Table], owners: &[HookOwner]) {
+    fn bridge(&mut self, tables: &[Arc<Table>], owners: &[HookOwner]) {
         for hook in Hook::ALL {
             let concerns =
                 |table: &Table, base: &Base| table.family == TableFamily::Bridge && base.hook == BaseHook::Inet(hook);
@@ -126,7 +128,7 @@ impl Order {
         }
     }
 
-    fn devices(&mut self, tables: &[Table], owners: &[HookOwner]) {
+    fn devices(&mut self, tables: &[Arc<Table>], owners: &[HookOwner]) {
         let mut places: Vec<(&str, DeviceHook)> = Vec::new();
         for base in tables.iter().flat_map(|table| &table.bases) {
             if let BaseHook::Device(hook, devices) = &base.hook {
@@ -151,7 +153,7 @@ impl Order {
     /// Sorts by priority. Stages come as they are taken to run where nothing is known: of equal priorities the first one first.
     fn group(
         &mut self,
-        tables: &[Table],
+        tables: &[Arc<Table>],
         mut all: Vec<(i32, Placed)>,
         known: impl Fn(Stage) -> Option<usize>,
     ) -> Vec<Group> {
@@ -193,7 +195,7 @@ fn set(lists: &mut [Hooks; 2], family: usize, hook: Hook, groups: Vec<Group>) {
 
 /// Base chains that may make a difference, in the order in which they are taken to run: those of `iptables-legacy` first, then
 /// those of nftables, the last in the dump first.
-fn chains(tables: &[Table], concerns: impl Fn(&Table, &Base) -> bool) -> Vec<(i32, Placed)> {
+fn chains(tables: &[Arc<Table>], concerns: impl Fn(&Table, &Base) -> bool) -> Vec<(i32, Placed)> {
     let mut found = Vec::new();
     for (place, table) in (0_u32..).zip(tables) {
         for base in table.bases.iter().filter(|base| concerns(table, base)) {
@@ -212,7 +214,7 @@ fn chains(tables: &[Table], concerns: impl Fn(&Table, &Base) -> bool) -> Vec<(i3
 }
 
 /// Whether two members whose order is not known would fare differently the other way round, and the question about it.
-fn conflict(tables: &[Table], placed: &[(Option<usize>, Placed)]) -> Option<String> {
+fn conflict(tables: &[Arc<Table>], placed: &[(Option<usize>, Placed)]) -> Option<String> {
     for (place, (position, one)) in placed.iter().enumerate() {
         for (other_position, other) in placed.iter().skip(place + 1) {
             let known = position.is_some() && other_position.is_some() || is_one_table(one.stage, other.stage);
@@ -249,9 +251,9 @@ fn is_one_table(one: Stage, other: Stage) -> bool {
     }
 }
 
-fn table_of(tables: &[Table], stage: Stage) -> Option<&Table> {
+fn table_of(tables: &[Arc<Table>], stage: Stage) -> Option<&Table> {
     match stage {
-        Stage::Chain { table, .. } => tables.get(usize::try_from(table).ok()?),
+        Stage::Chain { table, .. } => tables.get(usize::try_from(table).ok()?).map(AsRef::as_ref),
         Stage::Track | Stage::Nat(_) | Stage::Confirm => None,
     }
 }
@@ -260,7 +262,7 @@ fn is_legacy(table: &Table) -> bool {
     table.source == RuleSource::Iptables(skoop_model::Backend::Legacy)
 }
 
-fn name(tables: &[Table], stage: Stage) -> String {
+fn name(tables: &[Arc<Table>], stage: Stage) -> String {
     match (stage, table_of(tables, stage)) {
         (_, Some(table)) => table.title(),
         (Stage::Nat(_), None) => "address translation".to_owned(),

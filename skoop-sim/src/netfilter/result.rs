@@ -86,7 +86,7 @@ pub struct RuleRef {
     pub table: String,
     /// Chain; empty where there is none.
     pub chain: String,
-    /// Line in the dump, from 1; 0 where there is none.
+    /// Line in the dump, from 1; 0 where there is none, such as of rules that [`super::Netfilter::patch`] brought.
     pub line: usize,
     /// Handle in the kernel, for rules of nftables where it was told.
     pub handle: Option<u64>,
@@ -155,6 +155,7 @@ impl fmt::Display for RuleRef {
                 self.handle.map_or(Ok(()), |handle| write!(f, ", handle {handle}"))?;
                 f.write_str(")")
             }
+            RuleSource::Iptables(_) if self.line == 0 => write!(f, " ({}, table {})", self.tool(), self.table),
             RuleSource::Iptables(_) => write!(f, " ({}, table {}, line {})", self.tool(), self.table, self.line),
         }
     }

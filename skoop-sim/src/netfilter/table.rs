@@ -9,6 +9,7 @@ use super::common::{Common, DevicePattern};
 use super::index::Index;
 use super::nft::ast::TableFamily;
 use super::nft::{SetData, Step};
+use super::patch::Patched;
 use super::result::{RuleRef, RuleSource};
 use super::targets::Target;
 use super::test::Test;
@@ -81,8 +82,10 @@ pub(crate) struct Table {
     pub source: RuleSource,
     pub family: TableFamily,
     pub name: Box<str>,
-    /// What the places of rules and chains lead into.
+    /// What the places of rules and chains lead into; places behind its end lead into the text of [`Self::patched`].
     pub text: Arc<str>,
+    /// What changes of the table need, from the first one on.
+    pub patched: Option<Box<Patched>>,
     pub chains: Vec<Chain>,
     pub bases: Vec<Base>,
     /// Rules, those of a chain side by side.
@@ -153,7 +156,7 @@ pub(crate) struct Span {
 }
 
 /// One rule.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Rule {
     pub common: Common,
     pub verdict: Verdict,
@@ -247,14 +250,18 @@ impl Table {
         }
     }
 
-    fn line(&self, span: Span) -> &str {
+    pub(crate) fn line(&self, span: Span) -> &str {
         let start = usize::try_from(span.offset).unwrap_or(usize::MAX);
         let length = usize::try_from(span.length).unwrap_or(usize::MAX);
-        self.text.get(start..start.saturating_add(length)).unwrap_or_default()
+        let (text, start) = match &self.patched {
+            Some(patched) if start >= self.text.len() => (patched.text.as_str(), start - self.text.len()),
+            _ => (&*self.text, start),
+        };
+        text.get(start..start.saturating_add(length)).unwrap_or_default()
     }
 
     /// The comment of a rule: the value of `--comment` in iptables, of the last `comment` in nftables.
-    fn comment(&self, span: Span) -> Option<Cow<'_, str>> {
+    pub(crate) fn comment(&self, span: Span) -> Option<Cow<'_, str>> {
         let mut words = Words::new(self.line(span));
         if matches!(self.source, RuleSource::Iptables(_)) {
             return words.find(|word| word.is("--comment")).and_then(|_| words.next()).map(|word| word.text);
@@ -268,8 +275,11 @@ impl Table {
         found
     }
 
-    /// The chain that a rule stands in. Chains follow each other as their rules do.
+    /// The chain that a rule stands in. Chains follow each other as their rules do, as long as nothing was changed.
     fn chain_of(&self, rule: u32) -> Option<&Chain> {
+        if let Some(patched) = &self.patched {
+            return patched.chain_at(rule).and_then(|chain| self.chain(chain)).filter(|chain| chain.rules.1 > rule);
+        }
         let behind = self.chains.partition_point(|chain| chain.rules.0 <= rule);
         self.chains.get(..behind)?.iter().rev().find(|chain| chain.rules.1 > rule)
     }

@@ -40,6 +40,7 @@ pub(super) fn finish(
         family: family.into(),
         name: kind.name().into(),
         text,
+        patched: None,
         chains,
         bases,
         rules,

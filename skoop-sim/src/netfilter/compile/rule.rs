@@ -39,7 +39,8 @@ impl<'t> Builder<'t> {
         added
     }
 
-    fn add(&mut self, line: &Line<'t>, words: &[Word<'t>]) -> Option<()> {
+    /// The same, of words that were split already.
+    pub(in crate::netfilter) fn add(&mut self, line: &Line<'t>, words: &[Word<'t>]) -> Option<()> {
         let [_, chain, rest @ ..] = words else { return None };
         let Cow::Borrowed(chain) = chain.text else { return None };
         let chain = self.chain_id(chain, line);

@@ -124,6 +124,7 @@ impl Native {
             family: table.family,
             name: table.name.clone(),
             text: wording.text,
+            patched: None,
             chains,
             bases: self.bases(table),
             rules,

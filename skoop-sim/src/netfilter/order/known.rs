@@ -1,5 +1,7 @@
 //! The order at a hook as the kernel tells it (`nfnetlink_hook`, `net/netfilter/nfnetlink_hook.c`).
 
+use std::sync::Arc;
+
 use skoop_model::{Family, HookOwner};
 
 use super::{Stage, is_legacy, table_of};
@@ -18,7 +20,7 @@ impl From<Family> for TableFamily {
 /// The place of a stage in the list of a hook; none if the list does not hold it.
 pub(super) fn position(
     stage: Stage,
-    tables: &[Table],
+    tables: &[Arc<Table>],
     owners: &[HookOwner],
     family: TableFamily,
     hook: &str,
@@ -26,7 +28,7 @@ pub(super) fn position(
     owners.iter().position(|owner| owner.family == family.name() && owner.hook == hook && is(owner, stage, tables))
 }
 
-fn is(owner: &HookOwner, stage: Stage, tables: &[Table]) -> bool {
+fn is(owner: &HookOwner, stage: Stage, tables: &[Arc<Table>]) -> bool {
     let function = owner.function.as_deref().unwrap_or_default();
     match (stage, table_of(tables, stage)) {
         (Stage::Track, _) => function.contains("conntrack_in") || function.contains("conntrack_local"),
