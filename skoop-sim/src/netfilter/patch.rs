@@ -105,12 +105,7 @@ impl Tool {
     }
 
     /// The place among `stages` of the changes of a table.
-    fn open<'t>(
-        self,
-        compiled: &mut Compiled,
-        stages: &mut Vec<(usize, Stage<'t>)>,
-        name: &str,
-    ) -> Result<usize, String> {
+    fn open(self, compiled: &mut Compiled, stages: &mut Vec<(usize, Stage<'_>)>, name: &str) -> Result<usize, String> {
         let kind = TableKind::from_name(name).ok_or_else(|| format!("there is no table `{name}`"))?;
         let place = self.table(compiled, kind)?;
         if let Some(known) = stages.iter().position(|(of, _)| *of == place) {
@@ -128,11 +123,9 @@ impl Tool {
         if let Some(place) = compiled.tables.iter().position(|table| table.source == source && is(table)) {
             return Ok(place);
         }
-        if self.backend == Backend::Nft && compiled.tables.iter().any(|table| is(table)) {
-            let native = compiled.tables.iter().any(|table| table.source == RuleSource::Nftables && is(table));
-            if native {
-                return Err(format!("table `{}` holds rules that only nft can show", kind.name()));
-            }
+        let native = |table: &Arc<Table>| table.source == RuleSource::Nftables && is(table);
+        if self.backend == Backend::Nft && compiled.tables.iter().any(native) {
+            return Err(format!("table `{}` holds rules that only nft can show", kind.name()));
         }
         let dump = dump_name(self.backend, self.family);
         if compiled.unseen.iter().flatten().any(|unseen| unseen.what == dump) {

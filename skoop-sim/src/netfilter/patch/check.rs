@@ -84,11 +84,8 @@ impl Stage<'_> {
     pub(super) fn problems(&self, dump: &str) -> Vec<Unseen> {
         let mut opaque: Vec<_> = self.builder.opaque.iter().collect();
         opaque.sort();
-        let unseen = |(reason, (count, _)): (&Box<str>, &(u32, u32))| Unseen {
-            what: format!("{dump}, table {}: {count} rule(s) of a change", self.kind.name()),
-            why: reason.to_string(),
-            matters: false,
-        };
-        opaque.into_iter().map(unseen).collect()
+        let what = |count: u32| format!("{dump}, table {}: {count} rule(s) of a change", self.kind.name());
+        let unseen = opaque.into_iter().map(|(reason, (count, _))| (what(*count), reason.to_string()));
+        unseen.map(|(what, why)| Unseen { what, why, matters: false }).collect()
     }
 }

@@ -190,8 +190,8 @@ impl<'t> Stage<'t> {
             touched.entries.push(Entry::Old(number));
             return Ok(());
         }
-        let words = Words::new(line.text).collect();
-        let entry = self.compile(table, line, line.text, words)?;
+        let words: Vec<_> = Words::new(line.text).collect();
+        let entry = self.compile(table, line, line.text, &words)?;
         self.touch(table, id).entries.push(entry);
         Ok(())
     }
@@ -209,7 +209,7 @@ impl<'t> Stage<'t> {
             words.remove(2);
         }
         let text = format!("-A {name} {}", rest_of(line.text, if number.is_some() { 3 } else { 2 }));
-        let entry = self.compile(table, line, text.trim_ascii_end(), words)?;
+        let entry = self.compile(table, line, text.trim_ascii_end(), &words)?;
         let touched = self.touch(table, id);
         touched.spell_out();
         let place = number.unwrap_or(1).checked_sub(1).filter(|place| *place <= touched.entries.len());
@@ -231,7 +231,7 @@ impl<'t> Stage<'t> {
         let place = match number {
             Some(number) if words.len() == 3 => number.checked_sub(1),
             _ => {
-                let Entry::New(sample) = self.compile(table, line, line.text, words)? else { return Ok(()) };
+                let Entry::New(sample) = self.compile(table, line, line.text, &words)? else { return Ok(()) };
                 let entries = self.touched.get(&id).map_or(&[][..], |touched| &touched.entries);
                 let rules = Rules { table, stage: self };
                 let found = entries.iter().position(|entry| rules.is_same(*entry, Entry::New(sample)));
@@ -246,7 +246,7 @@ impl<'t> Stage<'t> {
     }
 
     /// Compiles a rule, whose text will be `text`.
-    fn compile(&mut self, table: &Table, line: &Line<'t>, text: &str, words: Vec<Word<'t>>) -> Result<Entry, String> {
+    fn compile(&mut self, table: &Table, line: &Line<'t>, text: &str, words: &[Word<'t>]) -> Result<Entry, String> {
         for [option, name] in words.array_windows() {
             let leads = ["-j", "--jump", "-g", "--goto"].iter().any(|known| option.is(known));
             let Cow::Borrowed(name) = name.text else { continue };
@@ -271,7 +271,7 @@ impl<'t> Stage<'t> {
         }
         let place = u32::try_from(self.builder.rules.len()).unwrap_or(u32::MAX);
         let source = self.add_text(text)?;
-        self.builder.add(line, &words).ok_or_else(|| format!("`{}` is not understood", start_of(line)))?;
+        self.builder.add(line, words).ok_or_else(|| format!("`{}` is not understood", start_of(line)))?;
         if let Some((_, rule)) = self.builder.rules.last_mut() {
             rule.source = source;
         }

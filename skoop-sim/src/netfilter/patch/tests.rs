@@ -235,12 +235,15 @@ impl Model {
                 (format!("-D {name} {rule}"), deleted.map(|_| ()))
             }
             5 => {
-                let done = self.rules(name).filter(|rules| rules.is_empty() && !built_in).is_some();
+                let done = self.rules(name).is_some_and(|rules| rules.is_empty() && !built_in);
                 self.0.retain(|(known, _)| !done || known != name);
                 (format!("-X {name}"), done.then_some(()))
             }
             _ => {
-                let done = known(self, &rule).and_then(|()| Some(self.rules(name)?.push(rule.clone())));
+                let done = known(self, &rule).and_then(|()| {
+                    self.rules(name)?.push(rule.clone());
+                    Some(())
+                });
                 (format!("-A {name} {rule}"), done)
             }
         }
