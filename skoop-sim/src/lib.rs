@@ -23,8 +23,8 @@ pub use fork::{Choice, ForkKind, Forks, Way, explore};
 pub use namespace::Namespace;
 pub use netfilter::{
     BridgePoint, DeviceHook, DevicePoint, Extension, ExtensionKind, Hook, HookPoint, HookResult, Netfilter,
-    NetfilterEnv, NfBlocker, NfEvent, NfEventKind, NfVerdict, PatchError, REMEMBERED, RejectWith, ReversePath, RuleRef, RuleSource,
-    extensions,
+    NetfilterEnv, NfBlocker, NfEvent, NfEventKind, NfVerdict, PatchError, REMEMBERED, RejectWith, ReversePath, RuleRef,
+    RuleSource, extensions,
 };
 pub use sockets::{Lacks, Near, Receiver, receiver};
 pub use stack::{
