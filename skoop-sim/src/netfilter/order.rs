@@ -228,7 +228,7 @@ fn conflict(tables: &[Arc<Table>], placed: &[(Option<usize>, Placed)]) -> Option
     None
 }
 
-fn question(tables: &[Table], placed: &[(Option<usize>, Placed)]) -> String {
+fn question(tables: &[Arc<Table>], placed: &[(Option<usize>, Placed)]) -> String {
     let names: Vec<String> = placed.iter().map(|(_, placed)| name(tables, placed.stage)).collect();
     match names.as_slice() {
         [one, other] => format!("whether {one} runs before {other}"),
