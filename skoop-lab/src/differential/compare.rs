@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 
 use skoop_model::{
-    Details, Family, Frame, IfIndex, MacAddr, Mark, NodeName, Packet, Port, Protocol, SctpChunk, Stage, TcpFlags,
-    Transport,
+    Bytes, Details, ExtensionHeader, Family, Fragment, Frame, IfIndex, MacAddr, Mark, NodeName, Packet, Port, Protocol,
+    SctpChunk, Stage, TcpFlags, Transport,
 };
 use skoop_sim::{
     AnswerKind, Conntrack, Ending, Entry, ForkKind, Forks, Namespace, Outcome, Resolution, Sender, Site, Stop,
@@ -119,6 +119,14 @@ pub(super) fn compare(namespace: &Namespace, shape: Shape, flow: &Flow, kernel: 
             _ => Comparison::Same,
         };
     }
+    let waits = |step: &Step, fate: &Option<Fate>| {
+        matches!(fate, Some(Fate::Dropped { .. }))
+            && matches!(step, Step::Frame { headers, .. } if headers.fragment.is_some())
+    };
+    if flow.steps.iter().zip(kernel).any(|(step, fate)| waits(step, fate)) {
+        // The simulator takes it that the rest comes.
+        return Comparison::Undetermined("whether the rest of a fragment's datagram comes".to_owned());
+    }
     let failures = ways.iter().filter_map(|way| way.value.as_ref().err());
     if let Some(what) = failures.clone().find_map(|failure| match &failure.1.fate {
         Way::Unknown(what) => Some(what.clone()),
@@ -213,7 +221,8 @@ fn simulate(
         }
     };
     let outcome = walk(site, entry, conntrack, &Everybody, forks, false);
-    read(namespace, shape, &outcome, headers)
+    let errno = outcome.errno.map(|errno| errno.name());
+    Expected { errno, ..read(namespace, shape, &outcome, headers) }
 }
 
 fn read(namespace: &Namespace, shape: Shape, outcome: &Outcome, sent: &Headers) -> Expected {
@@ -232,7 +241,7 @@ fn read(namespace: &Namespace, shape: Shape, outcome: &Outcome, sent: &Headers) 
             }
             _ => Way::Stopped { back },
         };
-        return Expected { fate, why };
+        return Expected { fate, why, errno: None };
     }
     let fate = match &outcome.ending {
         Ending::Sent { device, frame, .. } => {
@@ -251,7 +260,7 @@ fn read(namespace: &Namespace, shape: Shape, outcome: &Outcome, sent: &Headers) 
         Ending::Stopped => Way::Stopped { back: Back::Unsaid },
         Ending::Unknown(unseen) => Way::Unknown(format!("{}: {}", unseen.what, unseen.why)),
     };
-    Expected { fate, why: why() }
+    Expected { fate, why: why(), errno: None }
 }
 
 /// What the simulator says goes back to the sender.
@@ -297,21 +306,39 @@ pub(super) fn packet(headers: &Headers) -> Packet {
         Body::Icmp { kind, code, id } => {
             Transport::Icmp { kind, code, id: if has_id(headers.protocol, kind) { id } else { 0 } }
         }
+        Body::Dccp { sport, dport, kind } => Transport::Dccp { sport: Port(sport), dport: Port(dport), kind },
         Body::Other => Transport::Other,
     };
     let mut made = Packet::new(headers.src, headers.dst, Protocol(headers.protocol), transport, headers.length());
     made.ttl = headers.ttl;
     made.tos = headers.tos;
     made.dont_fragment = headers.df || headers.v6();
-    let cited = headers.cited.as_deref().map(packet);
+    made.details = Some(Box::new(details(headers)));
+    made
+}
+
+/// What few rules look at.
+fn details(headers: &Headers) -> Details {
+    let extension = |kind: &u8| {
+        let content = if *kind == 43 { [59, 0, 0, 0, 0, 0, 0, 0] } else { [59, 0, 1, 4, 0, 0, 0, 0] };
+        ExtensionHeader { protocol: Protocol(*kind), bytes: Bytes(content.to_vec()) }
+    };
     let sctp_chunks = match headers.body {
         Body::Sctp { chunk, .. } => Some(vec![SctpChunk { kind: chunk, flags: 0, length_bytes: None }]),
         _ => None,
     };
-    if cited.is_some() || sctp_chunks.is_some() {
-        made.details = Some(Box::new(Details { cited, sctp_chunks, ..Details::default() }));
+    // The tag is drawn when it is sent: no rule asks for it.
+    let filler = || Bytes([&[0; 4][..], &vec![b'x'; usize::from(headers.payload.saturating_sub(4))]].concat());
+    Details {
+        cited: headers.cited.as_deref().map(packet),
+        fragment: headers.fragment.map(|(offset, more)| Fragment { offset_bytes: offset.into(), more }),
+        extensions: headers.extensions.iter().map(extension).collect(),
+        spi: matches!(headers.protocol, 50 | 51).then_some(5),
+        tcp_options: matches!(headers.body, Body::Tcp { .. }).then(|| Bytes(headers.options.clone())),
+        sctp_chunks,
+        payload: matches!(headers.body, Body::Tcp { .. } | Body::Udp { .. }).then(filler),
+        ..Details::default()
     }
-    made
 }
 
 /// The simulator's packet as the harness writes it; `sent` has what the simulator has no part for.
@@ -327,7 +354,8 @@ fn headers(packet: &Packet, sent: &Headers) -> Headers {
             Body::Sctp { sport: sport.0, dport: dport.0, chunk }
         }
         Transport::Icmp { kind, code, id } => Body::Icmp { kind, code, id },
-        Transport::Dccp { .. } | Transport::Other => Body::Other,
+        Transport::Dccp { sport, dport, kind } => Body::Dccp { sport: sport.0, dport: dport.0, kind },
+        Transport::Other => Body::Other,
     };
     let cited = packet.details.as_ref().and_then(|details| details.cited.as_ref());
     let cited = match (cited, &sent.cited) {
@@ -347,6 +375,13 @@ fn headers(packet: &Packet, sent: &Headers) -> Headers {
         tos: packet.tos,
         df,
         payload: sent.payload,
+        options: packet
+            .details
+            .as_ref()
+            .and_then(|details| details.tcp_options.as_ref())
+            .map_or_else(|| sent.options.clone(), |options| options.0.clone()),
+        extensions: sent.extensions.clone(),
+        fragment: sent.fragment,
         cited,
     }
 }

@@ -82,8 +82,8 @@ pub(super) enum Fate {
     /// Sockets of the node got it. `None`: the destination, which IPv6 sockets do not tell.
     /// `also`: where it left besides, as a broadcast of the node does.
     Delivered { headers: Headers, answer: Option<Answer>, also: Vec<Arrived> },
-    /// It went nowhere.
-    Dropped,
+    /// It went nowhere; what the system call said, if a process of the node sent it.
+    Dropped { errno: Option<i32> },
     /// It went nowhere, and an error or reset came back.
     Rejected(Answer),
 }
@@ -94,7 +94,7 @@ impl Fate {
         match self {
             Self::Sent(_) => "forwarded",
             Self::Delivered { .. } => "delivered",
-            Self::Dropped => "dropped",
+            Self::Dropped { .. } => "dropped",
             Self::Rejected(_) => "rejected",
         }
     }
@@ -134,7 +134,7 @@ impl Fate {
         if !places.is_empty() {
             return Self::Sent(places);
         }
-        answer.map_or(Self::Dropped, Self::Rejected)
+        answer.map_or(Self::Dropped { errno: seen.refused }, Self::Rejected)
     }
 }
 
@@ -144,7 +144,20 @@ pub(super) struct Expected {
     pub fate: Way,
     /// For people: what decided.
     pub why: String,
+    /// What the system call of a sender says.
+    pub errno: Option<&'static str>,
 }
+
+/// Numbers of errors (`include/uapi/asm-generic/errno-base.h`, errno.h) with their names.
+const ERRNOS: [(i32, &str); 7] = [
+    (1, "EPERM"),
+    (13, "EACCES"),
+    (22, "EINVAL"),
+    (90, "EMSGSIZE"),
+    (99, "EADDRNOTAVAIL"),
+    (101, "ENETUNREACH"),
+    (113, "EHOSTUNREACH"),
+];
 
 /// See [`Expected`].
 #[derive(Debug, Clone, PartialEq)]
@@ -186,7 +199,10 @@ impl Expected {
                 }
                 same(&wanted, real, free_of(*random)) && back.fits(answer.as_ref())
             }
-            (Way::Stopped { back }, Fate::Dropped) => back.fits(None),
+            (Way::Stopped { back }, Fate::Dropped { errno }) => {
+                let said = ERRNOS.iter().find(|(number, _)| Some(*number) == *errno).map(|(_, name)| *name);
+                back.fits(None) && said == self.errno
+            }
             (Way::Stopped { back }, Fate::Rejected(answer)) => back.fits(Some(answer)),
             _ => false,
         }
@@ -205,7 +221,8 @@ fn same(expected: &Headers, real: &Headers, free: Free) -> bool {
             (Body::Icmp { id, .. }, Body::Icmp { id: drawn, .. }) => *id = *drawn,
             (Body::Tcp { sport, .. }, Body::Tcp { sport: drawn, .. })
             | (Body::Udp { sport, .. }, Body::Udp { sport: drawn, .. })
-            | (Body::Sctp { sport, .. }, Body::Sctp { sport: drawn, .. }) => *sport = *drawn,
+            | (Body::Sctp { sport, .. }, Body::Sctp { sport: drawn, .. })
+            | (Body::Dccp { sport, .. }, Body::Dccp { sport: drawn, .. }) => *sport = *drawn,
             _ => {}
         }
     }
@@ -226,7 +243,10 @@ fn same(expected: &Headers, real: &Headers, free: Free) -> bool {
         _ => true,
     };
     let key = |headers: &Headers| (headers.src, headers.dst, headers.protocol, headers.ttl, headers.tos);
-    key(&expected) == key(real) && plain(&expected.body) == plain(&real.body) && cited
+    key(&expected) == key(real)
+        && expected.options == real.options
+        && plain(&expected.body) == plain(&real.body)
+        && cited
 }
 
 /// Without what is not on the wire.
@@ -250,7 +270,11 @@ impl Fate {
                 let also: Vec<_> = also.iter().map(|place| format!(", and {}", place.text(shape))).collect();
                 format!("delivered {headers}{answer}{}", also.concat())
             }
-            Self::Dropped => "dropped".to_owned(),
+            Self::Dropped { errno: None } => "dropped".to_owned(),
+            Self::Dropped { errno: Some(errno) } => {
+                let name = ERRNOS.iter().find(|(number, _)| number == errno).map_or("another error", |(_, name)| *name);
+                format!("dropped, {name}")
+            }
             Self::Rejected(answer) => format!("rejected {answer}"),
         }
     }
@@ -281,7 +305,10 @@ impl Expected {
                 format!("{}{}", arrived.text(shape), if *random { " (any port)" } else { "" })
             }
             Way::Delivered { headers, back, .. } => format!("delivered {headers}, {back}"),
-            Way::Stopped { back } => format!("stopped, {back}"),
+            Way::Stopped { back } => match self.errno {
+                Some(errno) => format!("stopped, {errno}, {back}"),
+                None => format!("stopped, {back}"),
+            },
             Way::Unknown(what) => format!("unknown: {what}"),
         };
         format!("{fate} [{}]", self.why)

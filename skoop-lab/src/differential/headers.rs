@@ -34,6 +34,12 @@ pub(super) enum Body {
         dport: u16,
         chunk: u8,
     },
+    /// Of this type: 0 request, 2 data.
+    Dccp {
+        sport: u16,
+        dport: u16,
+        kind: u8,
+    },
     Icmp {
         kind: u8,
         code: u8,
@@ -57,6 +63,15 @@ pub(super) struct Headers {
     pub df: bool,
     /// Bytes above the transport header, 8 at least: the tag is among them.
     pub payload: u16,
+    /// Options of TCP as they stand there, a multiple of four bytes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub options: Vec<u8>,
+    /// Extension headers of IPv6, the outermost first: hop-by-hop (0), routing (43) and destination options (60).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub extensions: Vec<u8>,
+    /// Only this fragment of the packet: its offset in bytes, and whether more follow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fragment: Option<(u16, bool)>,
     /// The packet that an ICMP error is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cited: Option<Box<Headers>>,
@@ -66,6 +81,7 @@ pub(super) struct Headers {
 pub(super) const ICMP: u8 = 1;
 pub(super) const TCP: u8 = 6;
 pub(super) const UDP: u8 = 17;
+pub(super) const DCCP: u8 = 33;
 pub(super) const ICMP6: u8 = 58;
 pub(super) const SCTP: u8 = 132;
 
@@ -79,7 +95,9 @@ pub(super) fn has_id(protocol: u8, kind: u8) -> bool {
 
 impl Headers {
     pub fn new(src: IpAddr, dst: IpAddr, protocol: u8, body: Body) -> Self {
-        Self { src, dst, protocol, body, ttl: 64, tos: 0, df: false, payload: PAYLOAD, cited: None }
+        let (options, extensions) = (Vec::new(), Vec::new());
+        let (df, payload, fragment, cited) = (false, PAYLOAD, None, None);
+        Self { src, dst, protocol, body, ttl: 64, tos: 0, df, payload, options, extensions, fragment, cited }
     }
 
     pub fn v6(&self) -> bool {
@@ -88,9 +106,10 @@ impl Headers {
 
     pub fn ports(&self) -> Option<(u16, u16)> {
         match self.body {
-            Body::Tcp { sport, dport, .. } | Body::Udp { sport, dport } | Body::Sctp { sport, dport, .. } => {
-                Some((sport, dport))
-            }
+            Body::Tcp { sport, dport, .. }
+            | Body::Udp { sport, dport }
+            | Body::Sctp { sport, dport, .. }
+            | Body::Dccp { sport, dport, .. } => Some((sport, dport)),
             _ => None,
         }
     }
@@ -112,10 +131,10 @@ impl Headers {
             Body::Icmp { kind: 13, id, .. } if !self.v6() => Body::Icmp { kind: 14, code: 0, id },
             Body::Icmp { kind: 17, id, .. } if !self.v6() => Body::Icmp { kind: 18, code: 0, id },
             Body::Icmp { kind: 128, id, .. } if self.v6() => Body::Icmp { kind: 129, code: 0, id },
-            Body::Icmp { .. } => return None,
+            Body::Icmp { .. } | Body::Dccp { .. } => return None,
             Body::Other => Body::Other,
         };
-        if self.dst.is_multicast() || self.dst == IpAddr::from([255; 4]) {
+        if self.fragment.is_some() || self.dst.is_multicast() || self.dst == IpAddr::from([255; 4]) {
             return None;
         }
         // What was cut on its way is answered in one piece.
@@ -158,10 +177,20 @@ impl fmt::Display for Headers {
             }
             Body::Udp { sport, dport } => write!(f, "udp {src}:{sport} > {dst}:{dport}")?,
             Body::Sctp { sport, dport, chunk } => write!(f, "sctp {src}:{sport} > {dst}:{dport} chunk={chunk}")?,
+            Body::Dccp { sport, dport, kind } => write!(f, "dccp {src}:{sport} > {dst}:{dport} type={kind}")?,
             Body::Icmp { kind, code, id } => write!(f, "icmp{protocol} {src} > {dst} {kind}/{code} id={id}")?,
             Body::Other => write!(f, "proto{protocol} {src} > {dst}")?,
         }
         write!(f, " ttl={ttl} tos={tos:#x} payload={payload}{}", if self.df { " df" } else { "" })?;
+        if !self.options.is_empty() {
+            write!(f, " options={:02x?}", self.options)?;
+        }
+        if !self.extensions.is_empty() {
+            write!(f, " extensions={:?}", self.extensions)?;
+        }
+        if let Some((offset, more)) = self.fragment {
+            write!(f, " fragment at {offset}{}", if more { ", more follow" } else { "" })?;
+        }
         match &self.cited {
             Some(cited) => write!(f, " ({cited})"),
             None => Ok(()),

@@ -144,8 +144,8 @@ fn send(lab: &mut Lab, sending: &Sending) -> Result<Option<Seen>> {
         Sending::Local { process, headers } => {
             let tag = lab.next_tag();
             let sent = netns::enter(&lab.node, || local(process, headers, tag))?;
-            let refused = sent.err().map(|error| error.to_string());
-            if refused.as_deref() == Some("bind") {
+            let refused = sent.err();
+            if refused.as_ref().is_some_and(|error| error.to_string() == "bind") {
                 return Ok(None);
             }
             let mut seen = lab.follow(headers)?;
@@ -153,7 +153,8 @@ fn send(lab: &mut Lab, sending: &Sending) -> Result<Option<Seen>> {
                 // The copy that comes back goes its own way (`ip_mc_output`).
                 seen.delivered.clear();
             }
-            seen.refused = refused;
+            let number = |error: anyhow::Error| error.downcast_ref::<std::io::Error>()?.raw_os_error();
+            seen.refused = refused.and_then(number);
             Ok(Some(seen))
         }
     }

@@ -27,7 +27,7 @@ const ALL: u16 = 3;
 const FRAME: usize = 4096;
 
 /// Protocols whose packets raw sockets of the node receive.
-const RAW: [u8; 11] = [1, 6, 17, 33, 47, 50, 51, 58, 89, 132, 200];
+const RAW: [u8; 12] = [1, 6, 17, 33, 47, 50, 51, 58, 89, 132, 135, 200];
 
 /// A node with its surroundings.
 pub(super) struct Lab {
@@ -76,8 +76,8 @@ pub(super) struct Seen {
     pub delivered: Vec<Decoded>,
     /// ICMP errors and resets about it.
     pub answers: Vec<Out>,
-    /// Why the sender could not send.
-    pub refused: Option<String>,
+    /// The error that the sender's system call gave.
+    pub refused: Option<i32>,
 }
 
 impl Lab {
@@ -262,10 +262,9 @@ impl Lab {
             return Ok(true);
         }
         let out = Out { wire: at, src_mac: src, dst_mac: dst, packet };
-        let follows = out.packet.fragment.is_some_and(|(offset, _)| offset != 0);
         if out.packet.tag == Some(self.tag) && out.packet.headers.is_error() && !sent.is_error() {
             seen.answers.push(out);
-        } else if out.packet.tag == Some(self.tag) && !follows {
+        } else if out.packet.tag == Some(self.tag) {
             seen.out.push(out);
         } else if is_reset(&out.packet.headers, sent) {
             seen.answers.push(out);

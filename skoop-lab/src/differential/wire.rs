@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::headers::{Body, Headers, ICMP, ICMP6, SCTP, TCP, UDP, flag, has_id};
+use super::headers::{Body, DCCP, Headers, ICMP, ICMP6, SCTP, TCP, UDP, flag, has_id};
 
 /// What a frame carried.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +15,9 @@ pub(super) struct Decoded {
     /// Offset in bytes and "more fragments".
     pub fragment: Option<(u16, bool)>,
 }
+
+/// Mobility of IPv6 (RFC 6275): its header has a checksum.
+const MOBILITY: u8 = 135;
 
 /// Ethernet types.
 pub(super) const IPV4: u16 = 0x0800;
@@ -67,18 +70,39 @@ impl Headers {
         let (src, dst) = (octets(self.src), octets(self.dst));
         if self.v6() {
             let flow = [0x60 | self.tos >> 4, self.tos << 4, 0, 0];
-            return [&flow[..], &short(upper.len()), &[self.protocol, self.ttl], &src, &dst, &upper].concat();
+            let (first, upper) = self.extended(tag, upper);
+            return [&flow[..], &short(upper.len()), &[first, self.ttl], &src, &dst, &upper].concat();
         }
         let id = u16::try_from(tag & 0xffff).unwrap_or(0).max(1).to_be_bytes();
         let begin = [
             &[0x45, self.tos][..],
             &short(20 + upper.len()),
             &id,
-            &[if self.df { 0x40 } else { 0 }, 0, self.ttl, self.protocol],
+            &(self.fragment.map_or(0, |(offset, more)| offset / 8 | if more { 0x2000 } else { 0 })
+                | if self.df { 0x4000 } else { 0 })
+            .to_be_bytes(),
+            &[self.ttl, self.protocol],
         ]
         .concat();
         let sum = checksum(&[&begin[..], &src, &dst].concat()).to_be_bytes();
         [&begin[..], &sum, &src, &dst, &upper].concat()
+    }
+
+    /// Puts the extension headers before the rest; the number of the first one.
+    fn extended(&self, tag: u32, upper: Vec<u8>) -> (u8, Vec<u8>) {
+        let (mut next, mut bytes) = (self.protocol, upper);
+        if let Some((offset, more)) = self.fragment {
+            let word = (offset | u16::from(more)).to_be_bytes();
+            bytes = [&[next, 0][..], &word, &tag.to_be_bytes(), &bytes].concat();
+            next = 44;
+        }
+        for kind in self.extensions.iter().rev() {
+            // A routing header of type 0 that is used up; options that only pad.
+            let content = if *kind == 43 { [0, 0, 0, 0, 0, 0] } else { [1, 4, 0, 0, 0, 0] };
+            bytes = [&[next, 0][..], &content, &bytes].concat();
+            next = *kind;
+        }
+        (next, bytes)
     }
 
     /// Length of what [`Self::encode`] makes, in bytes.
@@ -93,6 +117,9 @@ impl Headers {
             Some(cited) => cited.encode(tag),
             None => [&tag.to_be_bytes()[..], &filler].concat(),
         };
+        if self.fragment.is_some_and(|(offset, _)| offset != 0) {
+            return payload;
+        }
         let ports = |sport: u16, dport: u16| [sport.to_be_bytes(), dport.to_be_bytes()].concat();
         let (bytes, at) = match self.body {
             Body::Tcp { sport, dport, flags, server } => {
@@ -104,7 +131,8 @@ impl Headers {
                     &ports(sport, dport)[..],
                     &seq.to_be_bytes(),
                     &ack.to_be_bytes(),
-                    &[5 << 4, flags, 0xff, 0xff, 0, 0, 0, 0],
+                    &[u8::try_from(5 + self.options.len() / 4).unwrap_or(5) << 4, flags, 0xff, 0xff, 0, 0, 0, 0],
+                    &self.options,
                 ];
                 ([&head.concat()[..], &payload].concat(), 16)
             }
@@ -112,6 +140,13 @@ impl Headers {
                 ([&ports(sport, dport)[..], &short(8 + payload.len()), &[0, 0], &payload].concat(), 6)
             }
             Body::Sctp { sport, dport, chunk } => return sctp(sport, dport, chunk, &payload),
+            // With long sequence numbers; behind that of a request stands the code of the service (RFC 4340, 5.1).
+            Body::Dccp { sport, dport, kind } => {
+                let service: &[u8] = if kind == 0 { &[0, 0, 0, 1] } else { &[] };
+                let words = if kind == 0 { 5 } else { 4 };
+                let rest = [words, 0, 0, 0, kind << 1 | 1, 0, 0, 0, 0, 0, 0, 9];
+                ([&ports(sport, dport)[..], &rest, service, &payload].concat(), 6)
+            }
             Body::Icmp { kind, code, id } => {
                 // The MTU that "too big" errors tell: one that changes nothing.
                 let mtu = if self.cited.is_some() { 1500 } else { 1 };
@@ -119,6 +154,7 @@ impl Headers {
             }
             // OSPF has a sum over all of it; over IPv6 with the addresses.
             Body::Other if self.protocol == OSPF => (other(OSPF, &payload), 4),
+            Body::Other if self.protocol == MOBILITY => (other(self.protocol, &payload), 4),
             Body::Other => return other(self.protocol, &payload),
         };
         let mut summed = Vec::new();
@@ -157,6 +193,8 @@ fn other(protocol: u8, payload: &[u8]) -> Vec<u8> {
         47 => &[0, 0, 0x08, 0],
         51 => &[59, 4, 0, 0, 0, 0, 0, 5, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
         50 => &[0, 0, 0, 5, 0, 0, 0, 1],
+        // The mobility header of a home test: 16 bytes with the payload.
+        MOBILITY => &[59, 1, 1, 0, 0, 0, 0, 0],
         _ => &[0; 8],
     };
     [head, payload].concat()
@@ -169,6 +207,7 @@ fn header_length(protocol: u8, upper: &[u8]) -> Option<usize> {
         UDP | ICMP | ICMP6 => 8,
         SCTP if matches!(upper.get(12)?, 1 | 2) => 32,
         SCTP => 16,
+        DCCP => usize::from(*upper.get(4)?) * 4,
         47 => 4,
         51 => 24,
         _ => 8,
@@ -186,25 +225,25 @@ pub(super) fn decode(bytes: &[u8]) -> Option<Decoded> {
             let fragment = (offset != 0 || more).then_some((offset, more));
             let empty = Headers::new(address(12)?, address(16)?, *bytes.get(9)?, Body::Other);
             let base = Headers { ttl: *bytes.get(8)?, tos: *bytes.get(1)?, df: word & 0x4000 != 0, ..empty };
-            let upper = if offset == 0 { bytes.get(header..)? } else { &[] };
-            Some(above(base, upper, fragment, bytes.len()))
+            Some(above(base, bytes.get(header..)?, fragment, bytes.len()))
         }
         6 => {
             let address = |at: usize| Some(IpAddr::from(<[u8; 16]>::try_from(bytes.get(at..at + 16)?).ok()?));
             let tos = (bytes.first()? << 4) | (bytes.get(1)? >> 4);
-            let (mut next, mut at, mut fragment) = (*bytes.get(6)?, 40, None);
+            let (mut next, mut at, mut fragment, mut extensions) = (*bytes.get(6)?, 40, None, Vec::new());
             while matches!(next, 0 | 43 | 44 | 60) {
                 let length = if next == 44 { 8 } else { usize::from(*bytes.get(at + 1)?) * 8 + 8 };
                 if next == 44 {
                     let word = word(bytes, at + 2)?;
                     fragment = Some((word & 0xfff8, word & 1 != 0));
+                } else {
+                    extensions.push(next);
                 }
                 (next, at) = (*bytes.get(at)?, at + length);
             }
             let empty = Headers::new(address(8)?, address(24)?, next, Body::Other);
-            let base = Headers { ttl: *bytes.get(7)?, tos, df: false, ..empty };
-            let upper = if fragment.is_some_and(|(offset, _)| offset != 0) { &[] } else { bytes.get(at..)? };
-            Some(above(base, upper, fragment, bytes.len()))
+            let base = Headers { ttl: *bytes.get(7)?, tos, df: false, extensions, ..empty };
+            Some(above(base, bytes.get(at..)?, fragment, bytes.len()))
         }
         _ => None,
     }
@@ -212,13 +251,18 @@ pub(super) fn decode(bytes: &[u8]) -> Option<Decoded> {
 
 /// Adds what is above IP.
 fn above(mut base: Headers, upper: &[u8], fragment: Option<(u16, bool)>, length: usize) -> Decoded {
-    let read = read_body(base.protocol, upper);
+    base.fragment = fragment;
+    let follows = fragment.is_some_and(|(offset, _)| offset != 0);
+    let read = if follows { None } else { read_body(base.protocol, upper) };
     base.body = read.unwrap_or(Body::Other);
-    let at = header_length(base.protocol, upper).unwrap_or(usize::MAX);
+    let at = if follows { 0 } else { header_length(base.protocol, upper).unwrap_or(usize::MAX) };
+    if base.protocol == TCP && !follows {
+        base.options = upper.get(20..at).unwrap_or_default().to_vec();
+    }
     let payload = upper.get(at..).unwrap_or_default();
     base.payload = u16::try_from(payload.len()).unwrap_or(u16::MAX);
     let mut tag = payload.get(..4).and_then(|tag| tag.try_into().ok()).map(u32::from_be_bytes);
-    if base.is_error() {
+    if !follows && base.is_error() {
         let cited = decode(payload);
         tag = cited.as_ref().and_then(|cited| cited.tag);
         base.cited = cited.map(|cited| Box::new(cited.headers));
@@ -233,6 +277,7 @@ fn read_body(protocol: u8, upper: &[u8]) -> Option<Body> {
         TCP => Body::Tcp { sport: sport?, dport: dport?, flags: *upper.get(13)?, server: false },
         UDP => Body::Udp { sport: sport?, dport: dport? },
         SCTP => Body::Sctp { sport: sport?, dport: dport?, chunk: *upper.get(12)? },
+        DCCP => Body::Dccp { sport: sport?, dport: dport?, kind: *upper.get(8)? >> 1 & 0xf },
         ICMP | ICMP6 => {
             let (kind, code) = (*upper.first()?, *upper.get(1)?);
             Body::Icmp { kind, code, id: if has_id(protocol, kind) { word(upper, 4)? } else { 0 } }
@@ -299,10 +344,21 @@ mod tests {
                 (UDP, Body::Udp { sport: 1, dport: 2 }),
                 (SCTP, Body::Sctp { sport: 1, dport: 2, chunk: 1 }),
                 (icmp, Body::Icmp { kind, code: 0, id: 7 }),
+                (DCCP, Body::Dccp { sport: 1, dport: 2, kind: 0 }),
+                (DCCP, Body::Dccp { sport: 1, dport: 2, kind: 2 }),
                 (47, Body::Other),
                 (200, Body::Other),
             ] {
-                packets.push(Headers { tos: 0x28, ttl: 3, ..Headers::new(src, dst, protocol, body) });
+                let packet = Headers { tos: 0x28, ttl: 3, ..Headers::new(src, dst, protocol, body) };
+                packets.push(Headers { fragment: Some((0, true)), ..packet.clone() });
+                packets.push(Headers { fragment: Some((64, false)), body: Body::Other, ..packet.clone() });
+                if protocol == TCP {
+                    packets.push(Headers { options: vec![2, 4, 5, 180], ..packet.clone() });
+                }
+                if icmp == ICMP6 {
+                    packets.push(Headers { extensions: vec![0, 60, 43], ..packet.clone() });
+                }
+                packets.push(packet);
             }
         }
         packets
@@ -320,7 +376,7 @@ mod tests {
 
     #[test]
     fn an_error_bears_the_tag_of_what_it_is_about() {
-        for packet in packets() {
+        for packet in packets().into_iter().filter(|packet| packet.fragment.is_none()) {
             let error = packet.error(packet.dst, if packet.v6() { 1 } else { 3 }, 1);
             let decoded = decode(&error.encode(77)).expect("a packet");
             assert_eq!(decoded.tag, Some(77), "{error}");

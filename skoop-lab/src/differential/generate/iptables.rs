@@ -111,8 +111,12 @@ fn target(random: &mut Random, pool: &Pool, six: bool, table: &str, chain: &str,
     for _ in 0..8 {
         let Some(text) = choose(random, TARGETS, six, table, chain) else { break };
         let needs = text.split_once(" @").map(|(_, needs)| needs);
+        // A target that asks for its protocol itself stands in rules that ask for none.
+        if needs == Some("") && !protocol.is_empty() {
+            continue;
+        }
         let text = text.split(" @").next().unwrap_or(text);
-        let with_protocol = needs.is_none_or(|needs| needs.split('|').any(|need| need == protocol));
+        let with_protocol = needs.is_none_or(|needs| needs.is_empty() || needs.split('|').any(|need| need == protocol));
         if with_protocol {
             return format!("-j {}", fill_in(random, pool, six, text));
         }

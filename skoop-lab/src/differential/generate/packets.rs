@@ -1,7 +1,7 @@
 //! Packets and their sequences.
 
 use super::super::case::{Process, Step};
-use super::super::headers::{Body, Headers, ICMP, ICMP6, PAYLOAD, SCTP, TCP, UDP};
+use super::super::headers::{Body, DCCP, Headers, ICMP, ICMP6, PAYLOAD, SCTP, TCP, UDP};
 use super::super::random::Random;
 use super::super::shape::{BRIDGE, HOSTS, Shape, neighbour_mac, own_mac, v4, v6};
 use super::{PORTS, Pool};
@@ -26,11 +26,18 @@ pub(super) fn flow(random: &mut Random, pool: &Pool, number: usize) -> Vec<Step>
             gid: *random.pick(&[0, 0, 1000]),
             mark: *random.pick(&[0, 0, 0, 1, 4]),
         };
-        Step::Local { process, headers: Headers { ttl: 64, ..headers } }
+        Step::Local { process, headers: plain(headers) }
     } else {
         Step::Frame { wire, src_mac, dst_mac: target_mac(random, pool, wire, network, dst), headers }
     };
     sequence(random, first)
+}
+
+/// What a socket of the node sends.
+fn plain(headers: Headers) -> Headers {
+    let whole = headers.fragment.is_none_or(|(offset, _)| offset == 0);
+    let (protocol, body) = if whole { (headers.protocol, headers.body) } else { (200, Body::Other) };
+    Headers { ttl: 64, protocol, body, extensions: Vec::new(), fragment: None, ..headers }
 }
 
 fn source(random: &mut Random, pool: &Pool, wire: usize, network: u8, six: bool, local: bool) -> (IpAddr, [u8; 6]) {
@@ -96,7 +103,8 @@ fn target_mac(random: &mut Random, pool: &Pool, wire: usize, network: u8, dst: I
 fn packet(random: &mut Random, (src, dst): (IpAddr, IpAddr), number: u16) -> Headers {
     let six = dst.is_ipv6();
     let (sport, dport) = (20_000 + number, *random.pick(&PORTS));
-    let (protocol, body) = match random.below(17) {
+    let (protocol, body) = match random.below(18) {
+        17 => (DCCP, Body::Dccp { sport, dport, kind: *random.pick(&[0, 0, 2]) }),
         0..=5 => (TCP, Body::Tcp { sport, dport, flags: *random.pick(&FLAGS), server: false }),
         6..=10 => (UDP, Body::Udp { sport, dport }),
         11 | 12 if six => (ICMP6, Body::Icmp { kind: 128, code: 0, id: number }),
@@ -104,7 +112,7 @@ fn packet(random: &mut Random, (src, dst): (IpAddr, IpAddr), number: u16) -> Hea
         11 | 12 => (ICMP, Body::Icmp { kind: 8, code: 0, id: number }),
         13 => (ICMP, Body::Icmp { kind: *random.pick(&[0, 13, 8, 17]), code: 0, id: number }),
         14 | 15 => (SCTP, Body::Sctp { sport, dport, chunk: 1 }),
-        _ if six => (*random.pick(&[47, 50, 89, 200]), Body::Other),
+        _ if six => (*random.pick(&[47, 50, 89, 135, 200]), Body::Other),
         _ => (*random.pick(&[47, 50, 51, 89, 200]), Body::Other),
     };
     let mut headers = Headers::new(src, dst, protocol, body);
@@ -113,6 +121,22 @@ fn packet(random: &mut Random, (src, dst): (IpAddr, IpAddr), number: u16) -> Hea
     headers.df = random.one_in(3);
     let sized = protocol != TCP && random.one_in(12);
     headers.payload = if sized { *random.pick(&[100, 1300, 1440, 1452, 1472]) } else { PAYLOAD };
+    if matches!(headers.body, Body::Tcp { flags: 2, .. }) && random.one_in(2) {
+        // The largest segment, timestamps.
+        headers.options =
+            random.pick(&[&[2, 4, 5, 180][..], &[2, 4, 3, 232], &[8, 10, 0, 0, 0, 1, 0, 0, 0, 0, 1, 1]]).to_vec();
+    }
+    if six && random.one_in(6) {
+        headers.extensions = random.pick(&[&[0][..], &[60], &[43], &[0, 60], &[60, 43]]).to_vec();
+    }
+    if random.one_in(40) {
+        headers.df = false;
+        headers.fragment = Some(*random.pick(&[(0, true), (64, true), (64, false), (1024, false)]));
+        if headers.fragment.is_some_and(|(offset, _)| offset != 0) {
+            (headers.body, headers.options) = (Body::Other, Vec::new());
+        }
+        headers.payload = if headers.options.is_empty() && protocol == TCP { 12 } else { PAYLOAD };
+    }
     headers
 }
 
@@ -170,6 +194,7 @@ fn follow_up(first: &Step) -> Step {
         && let Body::Tcp { flags, .. } = &mut headers.body
     {
         *flags = 0x10;
+        headers.options.clear();
     }
     next
 }
