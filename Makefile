@@ -34,9 +34,9 @@ bench: ## figures of the hot paths
 	@sh scripts/setup.sh build test
 	$(CARGO) bench --workspace --benches
 
-differential: ## random nodes and packets for SECONDS (default 60) from SEED, with the running kernel as judge (root)
+differential: ## random nodes and packets for SECONDS (default 60) from SEED, or NODES of them, with the running kernel as judge (root)
 	@sh scripts/setup.sh build test
-	SECONDS=$(or $(SECONDS),60) SEED=$(or $(SEED),0) KEEP=differential/regressions \
+	@$(if $(NODES),NODES=$(NODES),SECONDS=$(or $(SECONDS),60)) SEED=$(or $(SEED),0) KEEP=differential/regressions \
 		$(CARGO) test --quiet -p skoop-lab --test differential packets_fare -- --include-ignored --nocapture
 
 fuzz: ## every fuzz target for FUZZ_SECONDS (default 60) each

@@ -17,7 +17,7 @@ const HOOKS: [(&str, &[&str]); 5] = [
 ];
 
 pub(super) fn fill(random: &mut Random, pool: &Pool, node: &mut Node) {
-    if random.one_in(2) {
+    if random.one_in(3) {
         return;
     }
     for number in 0..=random.below(2) {
@@ -27,7 +27,7 @@ pub(super) fn fill(random: &mut Random, pool: &Pool, node: &mut Node) {
     if random.one_in(4) {
         node.native.extend(link_table(random, pool));
     }
-    if pool.devices.contains(&"br0") && random.one_in(3) {
+    if pool.devices.contains(&"br0") && random.one_in(2) {
         node.native.extend(bridge_table(random, pool));
     }
     node.native = node.native.iter().flat_map(|text| text.split('\n')).map(str::to_owned).collect();
@@ -106,8 +106,12 @@ fn rule(random: &mut Random, pool: &Pool, family: &str, hook: &str, chain: &str)
         "ip6" => true,
         _ => random.one_in(2),
     };
+    let mut asked = false;
     for _ in 0..=random.below(2) {
-        if let Some(text) = choose(random, MATCHES, six, hook) {
+        // Two protocols exclude each other; the family is asked where there are two.
+        let fits = |text: &str| !(asked && is_of_protocol(text)) && (family == "inet" || !text.contains("nfproto"));
+        if let Some(text) = choose(random, MATCHES, six, hook).filter(|text| fits(text)) {
+            asked |= is_of_protocol(text);
             words.push(fill_in(random, pool, six, text));
         }
     }
@@ -120,10 +124,17 @@ fn rule(random: &mut Random, pool: &Pool, family: &str, hook: &str, chain: &str)
     };
     if !below.is_empty() && random.one_in(4) {
         words.push(format!("{} {}", random.pick(&["jump", "jump", "goto"]), random.pick(below)));
-    } else if let Some(text) = choose(random, ACTIONS, six, hook) {
+    } else if let Some(text) = choose(random, ACTIONS, six, hook).filter(|text| !(asked && is_of_protocol(text))) {
         words.push(fill_in(random, pool, six, text));
     }
     words.join(" ")
+}
+
+/// Whether it says which protocol the packet is of.
+fn is_of_protocol(text: &str) -> bool {
+    ["tcp ", "udp ", "sctp ", "icmp", "l4proto", "ip protocol", "nexthdr", "nfproto", "th dport"]
+        .iter()
+        .any(|word| text.contains(word))
 }
 
 fn nat_rule(random: &mut Random, pool: &Pool, family: &str, hook: &str) -> String {
