@@ -28,6 +28,7 @@ fn packets_fare_as_in_the_kernel() {
     let kept = std::env::var_os("KEEP")
         .map_or_else(|| Path::new(env!("CARGO_TARGET_TMPDIR")).join("differential"), Into::into);
     budget.keep = Some(kept);
+    budget.most = number("KEPT").and_then(|most| usize::try_from(most).ok()).unwrap_or(budget.most);
     let mutants = Mutation::ALL.map(|mutation| Mutant { name: format!("{mutation:?}"), mutation, plant });
     if number("SECONDS").is_none() {
         budget.mutants = mutants.to_vec();

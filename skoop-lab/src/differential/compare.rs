@@ -173,7 +173,7 @@ fn follow(
         let before = conntrack.clone();
         let expected = simulate(namespace, shape, &sending, &mut conntrack, forks);
         let answers = matches!(step, Step::Answer { .. } | Step::Error { .. });
-        // What answers a packet with a port drawn at random goes to that port, and comes out with the one of before.
+        // What answers a packet with a port drawn at random goes to that port; if it is not translated back, it keeps it.
         let free = match (random, answers) {
             (false, _) => Free::Nothing,
             (true, false) => Free::Port,

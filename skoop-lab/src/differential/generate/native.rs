@@ -90,7 +90,7 @@ fn sets(random: &mut Random, pool: &Pool, family: &str) -> Vec<String> {
         let pairs = list(random, &|random| format!("{} . {}", pool.any(random, six), random.pick(&PORTS)));
         lines.push(format!("\tset c{suffix} {{\n\t\ttype {kind} . inet_service; elements = {{ {pairs} }}\n\t}}"));
         let first = pool.any(random, six);
-        let second = Pool::own(1, six);
+        let second = if six { "fd99::7" } else { "10.99.0.7" };
         lines.push(format!(
             "\tmap v{suffix} {{\n\t\ttype {kind} : verdict; elements = {{ {first} : drop, {second} : accept }}\n\t}}"
         ));
@@ -140,7 +140,8 @@ fn is_of_protocol(text: &str) -> bool {
 fn nat_rule(random: &mut Random, pool: &Pool, family: &str, hook: &str) -> String {
     let six = family == "ip6" || (family == "inet" && random.one_in(2));
     let mut words = vec!["\t\tcounter".to_owned()];
-    if let Some(text) = choose(random, MATCHES, six, hook) {
+    let fits = |text: &&str| family == "inet" || !text.contains("nfproto");
+    if let Some(text) = choose(random, MATCHES, six, hook).filter(fits) {
         words.push(fill_in(random, pool, six, text));
     }
     words.push("counter".to_owned());

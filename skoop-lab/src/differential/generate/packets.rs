@@ -112,8 +112,8 @@ fn packet(random: &mut Random, (src, dst): (IpAddr, IpAddr), number: u16) -> Hea
         11 | 12 => (ICMP, Body::Icmp { kind: 8, code: 0, id: number }),
         13 => (ICMP, Body::Icmp { kind: *random.pick(&[0, 13, 8, 17]), code: 0, id: number }),
         14 | 15 => (SCTP, Body::Sctp { sport, dport, chunk: 1 }),
-        _ if six => (*random.pick(&[47, 50, 89, 135, 200]), Body::Other),
-        _ => (*random.pick(&[47, 50, 51, 89, 200]), Body::Other),
+        _ if six => (*random.pick(&[47, 50, 50, 89, 135, 135, 200]), Body::Other),
+        _ => (*random.pick(&[47, 50, 50, 51, 51, 89, 200]), Body::Other),
     };
     let mut headers = Headers::new(src, dst, protocol, body);
     headers.ttl = *random.pick(&[64, 64, 64, 63, 128, 64, 1, 2]);
@@ -121,13 +121,13 @@ fn packet(random: &mut Random, (src, dst): (IpAddr, IpAddr), number: u16) -> Hea
     headers.df = random.one_in(3);
     let sized = protocol != TCP && random.one_in(12);
     headers.payload = if sized { *random.pick(&[100, 1300, 1440, 1452, 1472]) } else { PAYLOAD };
-    if matches!(headers.body, Body::Tcp { flags: 2, .. }) && random.one_in(2) {
+    if matches!(headers.body, Body::Tcp { flags: 2, .. }) && !random.one_in(3) {
         // The largest segment, timestamps.
         headers.options =
             random.pick(&[&[2, 4, 5, 180][..], &[2, 4, 3, 232], &[8, 10, 0, 0, 0, 1, 0, 0, 0, 0, 1, 1]]).to_vec();
     }
     if six && random.one_in(6) {
-        headers.extensions = random.pick(&[&[0][..], &[60], &[43], &[0, 60], &[60, 43]]).to_vec();
+        headers.extensions = random.pick(&[&[0][..], &[60], &[43], &[43], &[0, 60], &[60, 43]]).to_vec();
     }
     if random.one_in(40) {
         headers.df = false;
