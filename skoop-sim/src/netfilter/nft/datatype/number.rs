@@ -30,6 +30,8 @@ pub(in super::super) fn number(word: &str) -> Option<u64> {
     if !first.is_ascii_digit() {
         return None;
     }
+    // nft 1.0.6 prints elements of sets of `ct original proto-dst` so.
+    let word = word.strip_suffix(" [invalid type]").unwrap_or(word);
     match word.strip_prefix("0x") {
         Some(digits) if digits.bytes().all(|digit| digit.is_ascii_hexdigit()) => u64::from_str_radix(digits, 16).ok(),
         Some(_) => None,

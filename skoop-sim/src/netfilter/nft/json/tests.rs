@@ -27,6 +27,16 @@ fn statements(list: &str) -> Vec<Statement> {
         .statements
 }
 
+/// nft 1.0.6 writes numbers of a set of `ct original proto-dst` with a complaint behind them.
+#[test]
+fn numbers_of_no_type_are_numbers() {
+    let set = |values: &str| {
+        let left = r#"{"ct": {"key": "proto-dst", "dir": "original"}}"#;
+        statements(&format!(r#"[{{"match": {{"op": "==", "left": {left}, "right": {{"set": [{values}]}}}}}}]"#))
+    };
+    assert_eq!(set(r#""0x35 [invalid type]", "0x1bb [invalid type]""#), set("53, 443"));
+}
+
 #[test]
 fn flags_are_numbers() {
     let found = statements(
