@@ -32,7 +32,7 @@ fn statements(list: &str) -> Vec<Statement> {
 fn numbers_of_no_type_are_numbers() {
     let set = |values: &str| {
         let left = r#"{"ct": {"key": "proto-dst", "dir": "original"}}"#;
-        statements(&format!(r#"[{{"match": {{"op": "==", "left": {left}, "right": {{"set": [{values}]}}}}}}]"#))
+        statements(&format!(r#"{{"match": {{"op": "==", "left": {left}, "right": {{"set": [{values}]}}}}}}"#))
     };
     assert_eq!(set(r#""0x35 [invalid type]", "0x1bb [invalid type]""#), set("53, 443"));
 }
