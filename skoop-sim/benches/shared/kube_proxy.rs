@@ -81,6 +81,7 @@ pub(crate) fn dumps(services: u32) -> NetfilterDumps {
 }
 
 /// What kube-proxy writes where a service gets one endpoint in place of those it had.
+#[expect(clippy::allow_attributes, reason = "used by some of the benches that share this")]
 #[allow(dead_code, reason = "not all benches change tables")]
 pub(crate) fn new_endpoint(service: u32, to: Ipv4Addr) -> String {
     let (address, chain) = (service_address(service), service * ENDPOINTS);
@@ -100,6 +101,7 @@ pub(crate) fn new_endpoint(service: u32, to: Ipv4Addr) -> String {
 }
 
 /// The chain of all services, written again as it is.
+#[expect(clippy::allow_attributes, reason = "used by some of the benches that share this")]
 #[allow(dead_code, reason = "not all benches change tables")]
 pub(crate) fn services_chain(services: u32) -> String {
     let all = kube_proxy(services);

@@ -67,7 +67,7 @@ impl<'t> Stage<'t> {
         let number = words.get(2).and_then(|word| word.text.parse::<usize>().ok());
         match (command.as_ref(), words.len()) {
             ("-I" | "--insert", _) => self.insert(table, name, line, words, number),
-            ("-D" | "--delete", 3..) => self.delete(table, name, line, words, number),
+            ("-D" | "--delete", 3..) => self.delete(table, name, line, &words, number),
             ("-X" | "--delete-chain", 2) => self.remove(table, name),
             ("-F" | "--flush", 2) => {
                 let id = self.find(table, name).ok_or_else(|| no_chain(name))?;
@@ -223,7 +223,7 @@ impl<'t> Stage<'t> {
         table: &Table,
         name: &'t str,
         line: &Line<'t>,
-        words: Vec<Word<'t>>,
+        words: &[Word<'t>],
         number: Option<usize>,
     ) -> Done {
         let id = self.find(table, name).ok_or_else(|| no_chain(name))?;
@@ -231,7 +231,7 @@ impl<'t> Stage<'t> {
         let place = match number {
             Some(number) if words.len() == 3 => number.checked_sub(1),
             _ => {
-                let Entry::New(sample) = self.compile(table, line, line.text, &words)? else { return Ok(()) };
+                let Entry::New(sample) = self.compile(table, line, line.text, words)? else { return Ok(()) };
                 let entries = self.touched.get(&id).map_or(&[][..], |touched| &touched.entries);
                 let rules = Rules { table, stage: self };
                 let found = entries.iter().position(|entry| rules.is_same(*entry, Entry::New(sample)));
