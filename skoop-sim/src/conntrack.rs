@@ -133,6 +133,23 @@ impl Conntrack {
         self.set_changes.push(change);
     }
 
+    /// Whether later packets fare alike with both, that came of the same table.
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        self.flows.newest().eq(other.flows.newest()) && self.memory_is_like(other)
+    }
+
+    /// The same after a packet was stopped: a flow that it began is forgotten.
+    pub(crate) fn leaves_like(&self, other: &Self) -> bool {
+        fn kept(table: &Conntrack) -> impl Iterator<Item = (usize, &Connection)> {
+            table.flows.newest().filter(|(_, flow)| flow.confirmed)
+        }
+        kept(self).eq(kept(other)) && self.memory_is_like(other)
+    }
+
+    fn memory_is_like(&self, other: &Self) -> bool {
+        self.set_changes == other.set_changes && self.recent.is_like(&other.recent)
+    }
+
     pub(crate) fn remember(&mut self, doubt: Doubt, answer: usize) {
         self.answers.push((doubt, answer));
     }
@@ -209,6 +226,11 @@ impl PacketState {
             Tracking::Unseen | Tracking::Untracked | Tracking::Invalid => Tracking::Unseen,
         };
         Self { tracking, maker, claimed, ..Self::default() }
+    }
+
+    /// Whether what the kernel keeps with the packet is the same.
+    pub(crate) fn fares_like(&self, other: &Self) -> bool {
+        (self.tracking, &self.template, self.tproxy) == (other.tracking, &other.template, other.tproxy)
     }
 
     /// Says who sends the packet.
@@ -306,7 +328,7 @@ pub(crate) enum Direction {
 }
 
 /// One flow (`struct nf_conn`).
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 #[expect(clippy::struct_excessive_bools, reason = "they are the kernel's status bits, set one by one")]
 pub(crate) struct Connection {
     pub zone: Zone,
@@ -377,7 +399,7 @@ impl Connection {
 }
 
 /// One side of the NAT of a flow.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct NatSide {
     /// `IPS_SRC_NAT_DONE`, `IPS_DST_NAT_DONE`: decided, if only on "no change".
     pub done: bool,

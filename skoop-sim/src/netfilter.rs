@@ -37,6 +37,7 @@ mod test;
 #[cfg(test)]
 pub(crate) mod testkit;
 mod traverse;
+mod trial;
 mod words;
 
 use std::net::IpAddr;

@@ -117,7 +117,7 @@ impl TcpState {
 }
 
 /// What is kept of a TCP flow (`struct ip_ct_tcp`).
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Tcp {
     pub state: TcpState,
     /// `last_dir` and `last_index`.

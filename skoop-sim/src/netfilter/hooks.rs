@@ -42,7 +42,7 @@ impl Run<'_> {
         if let Some(doubt) = group.late.filter(|_| self.result.blockers.is_empty()) {
             return self.late_group(group, family, doubt);
         }
-        match self.order_of(group) {
+        match self.order_of(group, None, family) {
             None => group.stages.iter().for_each(|stage| self.stage(*stage, family)),
             Some(order) => {
                 for stage in order.into_iter().filter_map(|place| group.stages.get(place)) {
@@ -73,7 +73,7 @@ impl Run<'_> {
         }
     }
 
-    fn stage(&mut self, stage: Stage, family: Family) {
+    pub(super) fn stage(&mut self, stage: Stage, family: Family) {
         match stage {
             Stage::Chain { table, chain, route } => {
                 let before = (self.packet.mark, self.packet.tos, self.packet.ttl);
@@ -92,9 +92,15 @@ impl Run<'_> {
         }
     }
 
-    /// The order of a group's stages, where it is not known, matters, and is not the one in which they stand.
-    fn order_of(&mut self, group: &Group) -> Option<Vec<usize>> {
-        self.chosen_order(group.doubt?, group.stages.len())
+    /// The order of a group's stages, where it is not known, matters for the packet, and is not the one in which they stand.
+    fn order_of(&mut self, group: &Group, nat: Option<Manip>, family: Family) -> Option<Vec<usize>> {
+        let (doubt, count) = (group.doubt?, group.stages.len());
+        let stages = |number| order(count, number).into_iter().filter_map(|place| group.stages.get(place)).collect();
+        let asked = self.conntrack.answered(Doubt::Order(doubt)).is_some();
+        if !asked && self.fares_alike((0..orders(count)).map(stages), nat, family) {
+            return None;
+        }
+        self.chosen_order(doubt, count)
     }
 
     fn chosen_order(&mut self, doubt: u32, count: usize) -> Option<Vec<usize>> {
@@ -129,7 +135,7 @@ impl Run<'_> {
         let rules = self.rules;
         let hooks = rules.order.nat.get(place(family)).and_then(|hooks| hooks.get(self.at.hook as usize));
         for group in hooks.into_iter().flatten() {
-            let order = self.order_of(group);
+            let order = self.order_of(group, Some(manip), family);
             for step in 0..group.stages.len() {
                 let place = order.as_ref().map_or(Some(step), |order| order.get(step).copied());
                 let stage = place.and_then(|place| group.stages.get(place));

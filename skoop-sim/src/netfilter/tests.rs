@@ -152,6 +152,22 @@ fn tables_come_in_the_order_of_their_priorities() {
     assert!(matches!(result.blockers.as_slice(), [only] if matches!(only.verdict, NfVerdict::Reject(_))));
 }
 
+/// `nf_hook_entries_grow`: of equal priorities the one registered last comes first. Which that is is asked only for packets that fare
+/// otherwise.
+#[test]
+fn the_order_of_equal_priorities_is_asked_where_it_matters() {
+    let legacy = table("mangle", &["-A PREROUTING -s 10.0.0.5/32 -j MARK --set-xmark 0x1/0xffffffff"]);
+    let nft = table("mangle", &["-A PREROUTING -d 10.96.0.1/32 -m mark --mark 0x1 -j DROP"]);
+    let dumps = NetfilterDumps { legacy_v4: Item::known(0, legacy), nft_v4: Item::known(0, nft), ..no_rules() };
+    let rules = Netfilter::compile(&dumps);
+    for (packet, ways) in
+        [(web(), 2), (syn("10.0.0.6", 4000, "10.96.0.1", 443), 1), (syn("10.0.0.5", 4000, "10.96.0.2", 443), 1)]
+    {
+        let walked = explore(9, |forks| Walk::new(rules.clone()).hooks(&FORWARDED, &mut packet.clone(), forks));
+        assert_eq!(walked.0.len(), ways, "{packet}");
+    }
+}
+
 /// `ipt_mangle_out`: a mark set in mangle OUTPUT routes anew, one set in raw does not.
 #[test]
 fn only_mangle_and_nat_route_anew() {

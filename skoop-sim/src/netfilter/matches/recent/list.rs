@@ -87,14 +87,14 @@ fn clock(line: &str) -> Option<(u64, u64)> {
 pub(crate) struct Memory(Mutex<Acts>);
 
 /// What was done, in order.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Acts {
     seen: Vec<Remembered>,
     /// Labels that flows were given, with their bit.
     labels: Vec<(usize, u32)>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Remembered {
     name: Box<str>,
     key: (Family, u128),
@@ -103,7 +103,7 @@ struct Remembered {
 }
 
 /// One address that rules of this walk touched.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Found {
     /// How often it was seen since.
     pub seen: usize,
@@ -125,6 +125,12 @@ impl Clone for Memory {
 }
 
 impl Memory {
+    /// Whether the same was done.
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        let all = |memory: &Self| memory.0.lock().map(|all| all.clone()).unwrap_or_default();
+        all(self) == all(other)
+    }
+
     pub(super) fn touch(&self, name: &str, key: (Family, u128), ttl: u8, touch: Touch) {
         let Ok(mut acts) = self.0.lock() else { return };
         let all = &mut acts.seen;
