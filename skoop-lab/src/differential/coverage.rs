@@ -43,7 +43,7 @@ pub const NOT_HERE: [(&str, &str); 13] = [
 ];
 
 /// What has one outcome only, and why. The count of the other one is not asked for.
-const ONE_WAY: [(&str, &str); 26] = [
+const ONE_WAY: [(&str, &str); 28] = [
     ("iptables -m comment", "always matches"),
     ("iptables -m limit", "the limit is never reached"),
     ("iptables -m hashlimit", "the limit is never reached"),
@@ -60,6 +60,8 @@ const ONE_WAY: [(&str, &str); 26] = [
     ("iptables -m cgroup", "all processes are in the control group of class 0"),
     ("iptables -m osf", "no fingerprints are loaded"),
     ("iptables -m srh", "no segment routing headers are sent"),
+    ("iptables -m dccp", "DCCP is not sent: whether the kernel follows it hangs on its version"),
+    ("iptables -m mh", "mobility headers are not sent: what the kernel does with them hangs on CONFIG_IPV6_MIP6"),
     ("iptables -m eui64", "no address is made of a link-layer address"),
     ("iptables -m socket", "few sockets of the node are connected"),
     ("iptables -m frag", "conntrack holds fragments back wherever rules ask for flows"),

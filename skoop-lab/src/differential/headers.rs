@@ -134,7 +134,9 @@ impl Headers {
             Body::Icmp { .. } | Body::Dccp { .. } => return None,
             Body::Other => Body::Other,
         };
-        if self.fragment.is_some() || self.dst.is_multicast() || self.dst == IpAddr::from([255; 4]) {
+        // Nobody answers from a broadcast address.
+        let broadcast = matches!(self.dst, IpAddr::V4(dst) if dst.octets().first() == Some(&10) && dst.octets().last() == Some(&255));
+        if broadcast || self.fragment.is_some() || self.dst.is_multicast() || self.dst == IpAddr::from([255; 4]) {
             return None;
         }
         // What was cut on its way is answered in one piece.

@@ -284,8 +284,10 @@ impl Raw {
 }
 
 fn is_reset(headers: &Headers, sent: &Headers) -> bool {
-    let (Body::Tcp { flags, .. }, true) = (&headers.body, sent.protocol == TCP) else { return false };
-    flags & flag::RST != 0 && headers.payload == 0
+    let (Body::Tcp { sport, dport, flags, .. }, true) = (&headers.body, sent.protocol == TCP) else { return false };
+    // Sockets of the node give up earlier flows when they like.
+    let about = sent.ports().is_some_and(|(source, destination)| *dport == source || *sport == destination);
+    flags & flag::RST != 0 && headers.payload == 0 && about && headers.v6() == sent.v6()
 }
 
 fn is_probe_answer(bytes: &[u8], address: Ipv4Addr) -> bool {

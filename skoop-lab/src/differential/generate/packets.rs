@@ -1,7 +1,7 @@
 //! Packets and their sequences.
 
 use super::super::case::{Process, Step};
-use super::super::headers::{Body, DCCP, Headers, ICMP, ICMP6, PAYLOAD, SCTP, TCP, UDP};
+use super::super::headers::{Body, Headers, ICMP, ICMP6, PAYLOAD, SCTP, TCP, UDP};
 use super::super::random::Random;
 use super::super::shape::{BRIDGE, HOSTS, Shape, neighbour_mac, own_mac, v4, v6};
 use super::{PORTS, Pool};
@@ -104,7 +104,6 @@ fn packet(random: &mut Random, (src, dst): (IpAddr, IpAddr), number: u16) -> Hea
     let six = dst.is_ipv6();
     let (sport, dport) = (20_000 + number, *random.pick(&PORTS));
     let (protocol, body) = match random.below(18) {
-        17 => (DCCP, Body::Dccp { sport, dport, kind: *random.pick(&[0, 0, 2]) }),
         0..=5 => (TCP, Body::Tcp { sport, dport, flags: *random.pick(&FLAGS), server: false }),
         6..=10 => (UDP, Body::Udp { sport, dport }),
         11 | 12 if six => (ICMP6, Body::Icmp { kind: 128, code: 0, id: number }),
@@ -112,8 +111,8 @@ fn packet(random: &mut Random, (src, dst): (IpAddr, IpAddr), number: u16) -> Hea
         11 | 12 => (ICMP, Body::Icmp { kind: 8, code: 0, id: number }),
         13 => (ICMP, Body::Icmp { kind: *random.pick(&[0, 13, 8, 17]), code: 0, id: number }),
         14 | 15 => (SCTP, Body::Sctp { sport, dport, chunk: 1 }),
-        _ if six => (*random.pick(&[47, 50, 50, 89, 135, 135, 200]), Body::Other),
-        _ => (*random.pick(&[47, 50, 50, 51, 51, 89, 200]), Body::Other),
+        _ if six => (*random.pick(&[47, 50, 50, 50, 89, 200]), Body::Other),
+        _ => (*random.pick(&[47, 50, 50, 51, 51, 51, 89, 200]), Body::Other),
     };
     let mut headers = Headers::new(src, dst, protocol, body);
     headers.ttl = *random.pick(&[64, 64, 64, 63, 128, 64, 1, 2]);
