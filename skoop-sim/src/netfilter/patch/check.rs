@@ -34,6 +34,7 @@ impl Stage<'_> {
     }
 
     /// The kernel refuses loops (`mark_source_chains`, `nft_chain_validate`). One that was not there before has to pass a new rule.
+    /// It takes one to which no hook leads; here such a text is refused too.
     fn leads_in_circles(&self, table: &Table) -> Done {
         let new = |touched: &Touched<'_>| touched.added().filter_map(|rule| leads_to(self.new_rule(rule)?)).collect();
         let starts: Vec<u32> = self.touched.values().flat_map(|touched| -> Vec<u32> { new(touched) }).collect();
