@@ -120,10 +120,10 @@ impl Random {
 /// A service with other endpoints, as kube-proxy writes it; the endpoints before are deleted.
 fn service(random: &mut Random, ends: &mut [Vec<u64>; 5]) -> String {
     let service = random.below(5);
-    let place = usize::try_from(service).expect("small");
+    let place = ends.get_mut(usize::try_from(service).expect("small")).expect("one of five");
     let now: Vec<u64> = (0..random.below(4)).collect();
     let mut text = format!("*nat\n:KUBE-SVC-{service} - [0:0]\n");
-    let gone: Vec<u64> = ends[place].iter().filter(|end| !now.contains(end)).copied().collect();
+    let gone: Vec<u64> = place.iter().filter(|end| !now.contains(end)).copied().collect();
     for end in now.iter().chain(&gone) {
         let _ = writeln!(text, ":KUBE-SEP-{service}-{end} - [0:0]");
     }
@@ -147,7 +147,7 @@ fn service(random: &mut Random, ends: &mut [Vec<u64>; 5]) -> String {
     for end in gone {
         let _ = writeln!(text, "-X KUBE-SEP-{service}-{end}");
     }
-    ends[place] = now;
+    *place = now;
     text + "COMMIT\n"
 }
 
@@ -170,7 +170,7 @@ fn lines(random: &mut Random) -> String {
     let mut text = "*filter\n".to_owned();
     for _ in 0..=random.below(2) {
         // No circles: the kernel takes one to which no hook leads, which is refused here.
-        let (chain, other) = [("FORWARD", "A"), ("FORWARD", "C"), ("A", "B")][pick(random)];
+        let (chain, other) = pick(random);
         let rule = match random.below(5) {
             0 => format!("-s 10.1.0.{} -j DROP", random.below(4)),
             1 => format!("-p tcp -d 10.96.0.{}/32 -m tcp --dport {} -j REJECT", random.below(5), 80 + random.below(2)),
@@ -236,7 +236,11 @@ fn changes_are_taken_as_iptables_nft_takes_them() {
     compare(Backend::Nft);
 }
 
-/// One of three places.
-fn pick(random: &mut Random) -> usize {
-    usize::try_from(random.below(3)).expect("small")
+/// A chain, and one to which its rules may lead.
+fn pick(random: &mut Random) -> (&'static str, &'static str) {
+    match random.below(3) {
+        0 => ("FORWARD", "A"),
+        1 => ("FORWARD", "C"),
+        _ => ("A", "B"),
+    }
 }
