@@ -221,7 +221,7 @@ fn simulate(
         }
     };
     let outcome = walk(site, entry, conntrack, &Everybody, forks, false);
-    let errno = outcome.errno.map(|errno| errno.name());
+    let errno = outcome.errno.map(skoop_sim::Errno::name);
     Expected { errno, ..read(namespace, shape, &outcome, headers) }
 }
 

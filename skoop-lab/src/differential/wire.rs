@@ -78,7 +78,7 @@ impl Headers {
             &[0x45, self.tos][..],
             &short(20 + upper.len()),
             &id,
-            &(self.fragment.map_or(0, |(offset, more)| offset / 8 | if more { 0x2000 } else { 0 })
+            &(self.fragment.map_or(0, |(offset, more)| (offset / 8) | if more { 0x2000 } else { 0 })
                 | if self.df { 0x4000 } else { 0 })
             .to_be_bytes(),
             &[self.ttl, self.protocol],
