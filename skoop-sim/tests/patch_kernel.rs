@@ -1,8 +1,6 @@
 //! The kernel judges changes of rules: the same texts go to `iptables-restore --noflush` and to [`Netfilter::patch`]; both take them or
 //! both refuse them, and afterwards packets fare as by the rules that `iptables-save` prints.
 
-#![expect(clippy::indexing_slicing, reason = "a test: places are drawn within what is indexed")]
-
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr};
