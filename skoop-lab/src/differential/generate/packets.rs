@@ -134,7 +134,8 @@ fn packet(random: &mut Random, (src, dst): (IpAddr, IpAddr), number: u16) -> Hea
         if headers.fragment.is_some_and(|(offset, _)| offset != 0) {
             (headers.body, headers.options) = (Body::Other, Vec::new());
         }
-        headers.payload = if headers.options.is_empty() && protocol == TCP { 12 } else { PAYLOAD };
+        headers.payload =
+            if matches!(headers.body, Body::Tcp { .. }) && headers.options.is_empty() { 12 } else { PAYLOAD };
     }
     headers
 }
