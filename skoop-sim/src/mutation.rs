@@ -1,5 +1,5 @@
 //! Faults planted on purpose, to prove that the tests against the kernel see them. Without the feature `mutations` nothing of it is built
-//! in: [`is`] is then always false.
+//! in: `is` is then always false.
 
 /// A fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
