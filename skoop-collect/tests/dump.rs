@@ -249,10 +249,11 @@ fn comparable(links: &[Link]) -> Vec<Link> {
     links
 }
 
-/// Without learned neighbours, which change their state while one looks.
+/// Without learned neighbours, which change their state while one looks, and without those of groups, which the kernel joins when it
+/// likes.
 fn steady(neighbours: &[Neighbour]) -> Vec<Neighbour> {
-    let is_of_loopback = |entry: &Neighbour| entry.link == IfIndex(1);
-    let all = neighbours.iter().filter(|entry| (entry.state.is_static() || entry.proxy) && !is_of_loopback(entry));
+    let is_own = |entry: &Neighbour| entry.link == IfIndex(1) || entry.address.is_multicast();
+    let all = neighbours.iter().filter(|entry| (entry.state.is_static() || entry.proxy) && !is_own(entry));
     all.cloned().collect()
 }
 
