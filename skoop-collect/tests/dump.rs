@@ -313,7 +313,8 @@ fn files_tell_what_the_collector_sees() {
 
     let flows = |table: &Item<_>| -> Vec<ConntrackEntry> {
         let table: skoop_model::ConntrackTable = value(table);
-        let mut entries: Vec<_> = table.entries.into_iter().map(connection).collect();
+        let mut entries: Vec<_> =
+            table.entries.into_iter().filter(|entry| !entry.original.dst.is_multicast()).map(connection).collect();
         entries.sort_by_key(|entry| entry.protocol);
         entries
     };

@@ -207,3 +207,6 @@ files! {
     "svc-udp-one-of-three-dead-nft",
     "svc-udp-one-of-three-dead",
 }
+
+/// Scenarios that share one cluster and show most in little time: the underlay, a node, a service.
+pub(super) const DEMO: [&str; 3] = ["node-fdb-missing", "node-ip-forward-off", "svc-one-of-three-dead"];
