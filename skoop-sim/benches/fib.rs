@@ -42,26 +42,8 @@ fn route(table: TableId, dst: Ipv4Addr, bits: u8) -> Route {
 }
 
 fn rule(priority: u32, src: Option<Ipv4Addr>, table: TableId) -> RoutingRule {
-    RoutingRule {
-        family: Family::V4,
-        priority,
-        invert: false,
-        src: src.map(|address| IpAddr::V4(address).into()),
-        dst: None,
-        iif: None,
-        oif: None,
-        mark: None,
-        tos: None,
-        protocol: None,
-        sports: None,
-        dports: None,
-        uids: None,
-        l3mdev: false,
-        suppress_prefix_length: None,
-        suppress_group: None,
-        unmodelled: Vec::new(),
-        action: RuleAction::Lookup(table),
-    }
+    let src = src.map(|address| IpAddr::V4(address).into());
+    RoutingRule { priority, src, action: RuleAction::Lookup(table), ..RoutingRule::any(Family::V4) }
 }
 
 /// `pods` rules by source address, and a route for each of `nodes` pod networks.

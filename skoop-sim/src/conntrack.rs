@@ -92,6 +92,11 @@ impl Conntrack {
         self.flows.get_mut(id)
     }
 
+    /// Says whether a flow is in the table (`IPS_CONFIRMED`). Returns whether it was.
+    pub(crate) fn set_confirmed(&mut self, id: usize, confirmed: bool) -> bool {
+        self.connection_mut(id).is_some_and(|flow| std::mem::replace(&mut flow.confirmed, confirmed))
+    }
+
     /// The connection of a packet, with the packet's part in it. Once a rule said how to track it, and until it is tracked, that is an
     /// empty one (`nf_ct_tmpl_alloc`), of which it seems to be the first packet.
     pub(crate) fn of_packet(&self, state: &PacketState) -> Option<(&Connection, Info, Direction)> {

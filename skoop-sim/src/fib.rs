@@ -195,26 +195,8 @@ impl FamilyState {
 /// The rules of a fresh namespace (`fib_default_rules_init`, `net/ipv4/fib_rules.c`; `fib6_rules_net_init_ops`,
 /// `net/ipv6/fib6_rules.c`).
 fn default_rules(family: Family) -> Vec<RoutingRule> {
-    let plain = |(priority, table)| RoutingRule {
-        family,
-        priority,
-        invert: false,
-        src: None,
-        dst: None,
-        iif: None,
-        oif: None,
-        mark: None,
-        tos: None,
-        protocol: None,
-        sports: None,
-        dports: None,
-        uids: None,
-        l3mdev: false,
-        suppress_prefix_length: None,
-        suppress_group: None,
-        unmodelled: Vec::new(),
-        action: RuleAction::Lookup(table),
-    };
+    let plain =
+        |(priority, table)| RoutingRule { priority, action: RuleAction::Lookup(table), ..RoutingRule::any(family) };
     let rules = [(0, TableId::LOCAL), (32_766, TableId::MAIN), (32_767, TableId::DEFAULT)];
     let count = if family == Family::V4 { 3 } else { 2 };
     rules.into_iter().take(count).map(plain).collect()

@@ -211,6 +211,11 @@ impl NetfilterEnv for Namespace {
         self.fib.masquerade_address(out, packet)
     }
 
+    fn routes(&self, packet: &Packet, uid: Option<u32>) -> bool {
+        let flow = Flow { uid, ..Flow::of(packet) };
+        !matches!(self.fib.lookup(&flow, &mut Forks::first()), Lookup::Refused { .. } | Lookup::NoRoute { .. })
+    }
+
     fn sysctl(&self, path: &str) -> Option<i64> {
         Self::sysctl(self, path)
     }

@@ -51,6 +51,7 @@ pub use result::{HookResult, NfBlocker, NfEvent, NfEventKind, NfVerdict, REMEMBE
 
 pub(crate) use matches::RecentMemory;
 pub(crate) use nft::SetChange;
+pub(crate) use result::Stopped;
 pub(crate) use run::RuleDoubt;
 pub(crate) use table::RuleId;
 pub(crate) use traverse::Frame;
@@ -190,6 +191,11 @@ pub trait NetfilterEnv {
     /// (`nft_fib4_eval`, `net/ipv4/netfilter/nft_fib_ipv4.c`). None: not known; none inside: there is none.
     fn fib_device(&self, _flow: &Flow, _device: Option<IfIndex>) -> Option<Option<&Link>> {
         None
+    }
+
+    /// Whether a packet of this host's own, sent by user `uid`, has a route: what OUTPUT asks at once where it changed address or mark.
+    fn routes(&self, _packet: &Packet, _uid: Option<u32>) -> bool {
+        true
     }
 
     /// Number of a sysctl, by its path below `/proc/sys`. None: not known.

@@ -26,6 +26,8 @@ pub(super) struct Judged {
     /// Packets of flows that hang on something unknown, by what it is.
     pub undetermined: BTreeMap<String, usize>,
     pub differences: Vec<Difference>,
+    /// Flows that differed once and not again on a node made anew: the kernel resolves neighbours and closes sockets in its own time.
+    pub unsteady: Vec<Difference>,
     pub kernel_time: Duration,
     pub load_time: Duration,
     pub walk_time: Duration,
@@ -85,10 +87,29 @@ pub(super) fn judge_with(lab: &mut Lab, case: &mut Case, mutants: &[Mutant]) -> 
         (mutant.plant)(None);
     }
     judged.walk_time = begun.elapsed();
+    judged.try_again(lab, case)?;
     Ok(judged)
 }
 
 impl Judged {
+    /// A difference counts if it shows on a node made anew as well, with no flow before it.
+    fn try_again(&mut self, lab: &mut Lab, case: &mut Case) -> Result<()> {
+        for difference in std::mem::take(&mut self.differences) {
+            let Some(flow) = case.flows.get(difference.flow).cloned() else { continue };
+            state::load(lab, &mut case.node.clone())?;
+            let namespace = Namespace::new(state::snapshot(lab)?);
+            let kernel = run(lab, &flow)?;
+            match compare(&namespace, case.shape, &flow, &kernel) {
+                Comparison::Different { step, expected } => {
+                    let text = describe(case, &flow, &kernel, step, &expected);
+                    self.differences.push(Difference { text, ..difference });
+                }
+                Comparison::Same | Comparison::Undetermined(_) => self.unsteady.push(difference),
+            }
+        }
+        Ok(())
+    }
+
     fn count(&mut self, kernel: &[Option<Fate>]) {
         for fate in kernel.iter().flatten() {
             self.packets += 1;

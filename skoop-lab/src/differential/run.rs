@@ -85,6 +85,8 @@ pub struct Report {
     pub refused: Vec<String>,
     /// Flows that fare otherwise in the kernel: seed and text.
     pub differences: Vec<(u64, String)>,
+    /// Flows that fared otherwise once, and not on a node made anew: seed and text.
+    pub unsteady: Vec<(u64, String)>,
     /// How often each match and target was met.
     pub coverage: Coverage,
     /// Flows that showed a planted fault, by its name.
@@ -230,6 +232,7 @@ impl Report {
         self.coverage.add(judged.coverage);
         self.refused.extend(judged.refused);
         self.differences.extend(judged.differences.into_iter().map(|difference| (seed, difference.text)));
+        self.unsteady.extend(judged.unsteady.into_iter().map(|difference| (seed, difference.text)));
     }
 }
 
@@ -264,6 +267,10 @@ impl fmt::Display for Report {
         }
         for (name, count) in &self.caught {
             writeln!(f, "  planted fault {name}: shown by {count} flows")?;
+        }
+        writeln!(f, "{} flows differed once, and not again on a node made anew", self.unsteady.len())?;
+        for (seed, text) in &self.unsteady {
+            writeln!(f, "  seed {seed}\n{text}")?;
         }
         writeln!(f, "{} lines refused", self.refused.len())?;
         for line in self.refused.iter().filter(|line| line.contains("failed")).take(8) {

@@ -1,6 +1,8 @@
-//! Which endpoints a service port has, the same in every mode of kube-proxy.
+//! A service port with its endpoints, and what follows from its policies: the same in every mode of kube-proxy.
 
-use skoop_model::{AddressType, Endpoint, EndpointSlice, Family, Service, ServicePort, ServiceType};
+use std::net::IpAddr;
+
+use skoop_model::{AddressType, Endpoint, EndpointSlice, Family, Service, ServicePort, ServiceType, TrafficPolicy};
 
 use super::ProxyOptions;
 
@@ -13,6 +15,59 @@ pub(super) struct Backend {
     pub(super) address: String,
     /// On this node.
     pub(super) local: bool,
+}
+
+/// One port of one service, in one family, with its endpoints.
+pub(super) struct ServedPort<'a> {
+    pub(super) service: &'a Service,
+    pub(super) port: &'a ServicePort,
+    pub(super) options: &'a ProxyOptions,
+    /// `default/web:http`, or `default/web` if the port has no name.
+    pub(super) name: String,
+    pub(super) all: &'a [Backend],
+    pub(super) local: Vec<Backend>,
+}
+
+impl<'a> ServedPort<'a> {
+    pub(super) fn new(
+        service: &'a Service,
+        port: &'a ServicePort,
+        all: &'a [Backend],
+        options: &'a ProxyOptions,
+    ) -> Self {
+        let name = match port.name.as_str() {
+            "" => service.key.to_string(),
+            port => format!("{}:{port}", service.key),
+        };
+        let local = all.iter().filter(|backend| backend.local).cloned().collect();
+        Self { service, port, options, name, all, local }
+    }
+
+    pub(super) fn internal_local(&self) -> bool {
+        self.service.internal_traffic_policy == TrafficPolicy::Local
+    }
+
+    pub(super) fn external_local(&self) -> bool {
+        self.service.external_traffic_policy == TrafficPolicy::Local
+    }
+
+    pub(super) fn uses_firewall(&self) -> bool {
+        !self.service.source_ranges.is_empty()
+            && !self.all.is_empty()
+            && self.addresses(&self.service.load_balancer_ips).next().is_some()
+    }
+
+    pub(super) fn has_external_address(&self) -> bool {
+        self.port.node_port.is_some()
+            || self.addresses(&self.service.load_balancer_ips).next().is_some()
+            || self.addresses(&self.service.external_ips).next().is_some()
+    }
+
+    /// The addresses of its family.
+    pub(super) fn addresses<'b>(&self, list: &'b [IpAddr]) -> impl Iterator<Item = &'b IpAddr> + use<'b> {
+        let family = self.options.family;
+        list.iter().filter(move |address| Family::of(**address) == family)
+    }
 }
 
 /// Whether a proxy does anything for a service in this family.

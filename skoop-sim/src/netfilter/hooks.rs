@@ -74,6 +74,16 @@ impl Run<'_> {
     }
 
     pub(super) fn stage(&mut self, stage: Stage, family: Family) {
+        if self.result.unroutable {
+            return;
+        }
+        let rerouted = std::mem::take(&mut self.result.reroute);
+        self.pass_stage(stage, family);
+        self.result.unroutable = self.result.reroute && !self.env.routes(self.packet, self.state.sender.uid);
+        self.result.reroute |= rerouted;
+    }
+
+    fn pass_stage(&mut self, stage: Stage, family: Family) {
         match stage {
             Stage::Chain { table, chain, route } => {
                 let before = (self.packet.mark, self.packet.tos, self.packet.ttl);

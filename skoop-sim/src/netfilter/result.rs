@@ -18,12 +18,24 @@ pub struct HookResult {
     /// OUTPUT only: routing has to be asked again, because a chain of type `route` changed address, mark or TOS
     /// (`ipt_mangle_out`, `net/ipv4/netfilter/iptable_mangle.c`) or NAT changed the destination (`nf_nat_ipv4_local_fn`).
     pub reroute: bool,
+    /// OUTPUT only: there is no route for what the packet became, so that it met no further rule (`ip_route_me_harder`,
+    /// `net/ipv4/netfilter.c`: an error of the lookup is the verdict of the hook).
+    pub(crate) unroutable: bool,
     /// The local address and port whose socket takes the packet (TPROXY), once routing finds that it is for this host.
     pub tproxy: Option<SocketAddr>,
-    /// The packet as the first blocker met it, and its flow: what an answer is about.
-    pub(crate) stopped: Option<Box<(Packet, Tracking)>>,
+    /// What the first blocker met: what an answer is about.
+    pub(crate) stopped: Option<Box<Stopped>>,
     /// Device hooks only: a rule sent the frame out by this device instead (`fwd`).
     pub redirect: Option<String>,
+}
+
+/// A packet as a blocker met it. The walk goes on as if allowed and changes both packet and flow.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Stopped {
+    pub packet: Packet,
+    pub tracking: Tracking,
+    /// Its flow was in the table already.
+    pub confirmed: bool,
 }
 
 /// A rule or policy that stops the packet.

@@ -5,7 +5,7 @@ use skoop_model::{Packet, Unseen};
 use super::common::PacketKey;
 use super::compile::Compiled;
 use super::ipset::Sets;
-use super::result::{HookResult, NfBlocker, NfEvent, NfEventKind, NfVerdict, RuleRef};
+use super::result::{HookResult, NfBlocker, NfEvent, NfEventKind, NfVerdict, RuleRef, Stopped};
 use super::table::RuleId;
 use super::{BridgePoint, DevicePoint, HookPoint, NetfilterEnv};
 use crate::{Conntrack, Forks, PacketState};
@@ -77,7 +77,9 @@ impl Run<'_> {
     pub(super) fn block(&mut self, verdict: NfVerdict, by: RuleRef, because: Option<&str>) {
         let because = because.map(str::to_owned);
         if self.result.blockers.is_empty() {
-            self.result.stopped = Some(Box::new((self.packet.clone(), self.state.tracking)));
+            let confirmed = self.conntrack.of_packet(self.state).is_some_and(|(connection, ..)| connection.confirmed);
+            let (packet, tracking) = (self.packet.clone(), self.state.tracking);
+            self.result.stopped = Some(Box::new(Stopped { packet, tracking, confirmed }));
         }
         self.result.blockers.push(NfBlocker { verdict, by, by_policy: false, because });
     }

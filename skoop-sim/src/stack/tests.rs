@@ -70,26 +70,7 @@ fn address(link: IfIndex, net: &str, scope: AddressScope) -> Address {
 
 /// A routing rule for every packet.
 fn plain((family, priority, table): (Family, u32, TableId)) -> RoutingRule {
-    RoutingRule {
-        family,
-        priority,
-        invert: false,
-        src: None,
-        dst: None,
-        iif: None,
-        oif: None,
-        mark: None,
-        tos: None,
-        protocol: None,
-        sports: None,
-        dports: None,
-        uids: None,
-        l3mdev: false,
-        suppress_prefix_length: None,
-        suppress_group: None,
-        unmodelled: Vec::new(),
-        action: RuleAction::Lookup(table),
-    }
+    RoutingRule { priority, action: RuleAction::Lookup(table), ..RoutingRule::any(family) }
 }
 
 /// A router: `10.1.0.1/24` on `eth0`, `10.2.0.1/24` on `eth1` with a smaller MTU, forwarding, no sockets.
@@ -209,6 +190,26 @@ fn an_answer_is_a_packet_like_any_other() {
         let silent =
             received(&namespace, Packet { src: ip("10.1.0.3"), ..syn("10.96.0.1") }).answer.expect("an answer");
         assert_eq!(silent.arrived(), None, "dropped in OUTPUT");
+    }
+}
+
+/// `nf_conntrack_attach`: the answer belongs to a flow that is not in the table yet, though the walk goes on as if allowed.
+#[test]
+fn an_answer_leaves_before_its_flow_is_known() {
+    let rules = "*nat\n:PREROUTING ACCEPT [0:0]\nCOMMIT\n*filter\n:INPUT ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n-A INPUT -j REJECT\n\
+                 -A OUTPUT -m conntrack --ctstatus CONFIRMED -j DROP\nCOMMIT\n";
+    let answer = received(&router(rules), syn("10.2.0.1")).answer.expect("an answer");
+    assert!(answer.arrived().is_some(), "{answer:?}");
+}
+
+/// `ip_route_me_harder`, `net/ipv4/netfilter.c`: the error of the lookup comes before that of a later chain.
+#[test]
+fn what_output_makes_unroutable_meets_no_further_rule() {
+    let rules = "*nat\n:OUTPUT ACCEPT [0:0]\n-A OUTPUT -p tcp -j DNAT --to-destination TO\nCOMMIT\n\
+                 *filter\n:OUTPUT ACCEPT [0:0]\n-A OUTPUT -p tcp -j DROP\nCOMMIT\n";
+    for (to, errno) in [("192.0.2.1", Errno::Enetunreach), ("10.68.0.1", Errno::Einval), ("10.2.0.3", Errno::Eperm)] {
+        let entry = Entry::Local { packet: syn("10.2.0.2"), choose_source: true, sender: Sender::default() };
+        assert_eq!(taken(&router(&rules.replace("TO", to)), entry).errno, Some(errno), "{to}");
     }
 }
 

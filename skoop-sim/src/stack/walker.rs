@@ -5,6 +5,7 @@ use skoop_model::{Evidence, Frame, IfIndex, Link, MacAddr, Packet, Place, Route,
 use super::Said;
 use super::{Answer, Blocker, Ending, Errno, Outcome, Site, Stop, Surroundings};
 use crate::conntrack::Tracking;
+use crate::netfilter::Stopped;
 use crate::{
     BridgePoint, Conntrack, DeviceHook, DevicePoint, Forks, Hook, HookPoint, HookResult, Namespace, NfEvent, NfVerdict,
     PacketState,
@@ -309,7 +310,7 @@ impl<'a, 'f> Walker<'a, 'f> {
             self.event(stage, device, event);
         }
         // Rules behind the first blocker may have changed the packet since.
-        let mut met = result.stopped.as_ref().map(|stopped| stopped.0.clone());
+        let mut met = result.stopped.as_ref().map(|stopped| stopped.packet.clone());
         if let (Some(first), Some(stopped)) = (result.blockers.first(), result.stopped) {
             self.refuse(layer, device, skb, first.verdict, *stopped);
         }
@@ -327,9 +328,15 @@ impl<'a, 'f> Walker<'a, 'f> {
         device: Option<IfIndex>,
         skb: &Skb,
         verdict: NfVerdict,
-        (packet, tracking): (Packet, Tracking),
+        Stopped { packet, tracking, confirmed }: Stopped,
     ) {
         if let NfVerdict::Reject(with) = verdict {
+            let flow = match tracking {
+                Tracking::Tracked { id, .. } if !confirmed => Some(id),
+                _ => None,
+            };
+            // Going on as if allowed may have made the flow known since; the answer leaves before that.
+            let known = flow.is_some_and(|flow| self.conntrack.set_confirmed(flow, false));
             let mut met = Skb { packet, state: PacketState::default(), ..*skb };
             met.state.tracking = tracking;
             // Before routing REJECT looks for a route itself (`nf_reject_fill_skb_dst`).
@@ -339,8 +346,11 @@ impl<'a, 'f> Walker<'a, 'f> {
                 Layer::Device(_) => self.reject_there(&met, with, device),
                 Layer::Bridge(port) => self.reject_there(&met, with, port.map(|port| port.index)),
             }
+            if let (true, Some(flow)) = (known, flow) {
+                self.conntrack.set_confirmed(flow, true);
+            }
         }
-        if matches!(layer, Layer::Ip(Hook::Output | Hook::Postrouting) | Layer::Device(DeviceHook::Egress)) {
+        if matches!(layer, Layer::Ip(Hook::Output | Hook::Postrouting)) {
             self.fail(skb, Errno::Eperm);
         }
     }

@@ -2,10 +2,9 @@
 
 use std::fmt::Write as _;
 use std::fs::File;
-use std::io::{Read as _, Write as _};
+use std::io::Read as _;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsFd as _;
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
@@ -13,6 +12,7 @@ use skoop_collect::local::{NetnsRef, Options, Others, Selection, collect};
 use skoop_model::{NamespaceSnapshot, NodeName, Packet, Transport};
 use socket2::{Domain, Protocol, Socket, Type};
 
+use super::command::{remove, run};
 use super::wire;
 
 /// Source address of the packets that mark the end of what came before.
@@ -249,24 +249,8 @@ fn sysctls(netns: &str, settings: &[&str]) {
     }
 }
 
-/// Runs a command, in a namespace if one is given, with `input`.
-fn run(command: &str, arguments: &[&str], netns: Option<&str>, input: &str) {
-    let mut line = Command::new(if netns.is_some() { "ip" } else { command });
-    if let Some(netns) = netns {
-        line.args(["netns", "exec", netns, command]);
-    }
-    line.args(arguments).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
-    let mut child = line.spawn().expect("it is installed");
-    child.stdin.take().expect("piped").write_all(input.as_bytes()).expect("it reads");
-    let output = child.wait_with_output().expect("it ends");
-    assert!(output.status.success(), "{line:?}: {}\n{input}", String::from_utf8_lossy(&output.stderr));
-}
-
 impl Drop for Lab {
     fn drop(&mut self) {
-        for name in &self.names {
-            let removed = Command::new("ip").args(["netns", "del", name]).output();
-            assert!(removed.is_ok_and(|output| output.status.success()) || std::thread::panicking());
-        }
+        remove(&self.names);
     }
 }

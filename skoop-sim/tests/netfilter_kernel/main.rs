@@ -3,6 +3,8 @@
 //! State enters through the collector, so that it is judged too. A flow is three packets: the first, the answer where it
 //! arrived, and one more.
 
+#[path = "../support/command.rs"]
+mod command;
 mod generate;
 mod lab;
 mod native;

@@ -3,10 +3,8 @@
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::fs::File;
-use std::io::Write as _;
 use std::net::Ipv4Addr;
 use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
-use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
@@ -16,6 +14,7 @@ use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use skoop_collect::local::{NetnsRef, Options, Others, Selection, collect};
 use skoop_model::{Frame, MacAddr, NamespaceSnapshot, NodeName};
 
+use super::command::{remove, run};
 use super::wire::{self, Seen};
 
 /// Devices of the router, each with a wire at its other end, and the address that answers there.
@@ -248,24 +247,8 @@ impl Lab {
     }
 }
 
-/// Runs a command, in a namespace if one is given, with `input`.
-fn run(command: &str, arguments: &[&str], netns: Option<&str>, input: &str) {
-    let mut line = Command::new(if netns.is_some() { "ip" } else { command });
-    if let Some(netns) = netns {
-        line.args(["netns", "exec", netns, command]);
-    }
-    line.args(arguments).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
-    let mut child = line.spawn().expect("it is installed");
-    child.stdin.take().expect("piped").write_all(input.as_bytes()).expect("it reads");
-    let output = child.wait_with_output().expect("it ends");
-    assert!(output.status.success(), "{line:?}: {}\n{input}", String::from_utf8_lossy(&output.stderr));
-}
-
 impl Drop for Lab {
     fn drop(&mut self) {
-        for name in &self.names {
-            let removed = Command::new("ip").args(["netns", "del", name]).output();
-            assert!(removed.is_ok_and(|output| output.status.success()) || std::thread::panicking());
-        }
+        remove(&self.names);
     }
 }

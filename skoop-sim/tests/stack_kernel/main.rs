@@ -3,6 +3,8 @@
 //!
 //! `STACK_SEED` and `STACK_ROUNDS` set where the random rounds begin and how many there are.
 
+#[path = "../support/command.rs"]
+mod command;
 mod generate;
 mod lab;
 mod wire;

@@ -2,20 +2,15 @@
 
 use std::net::IpAddr;
 
-use skoop_model::{Family, Protocol, Service, ServicePort, TrafficPolicy};
+use skoop_model::{Family, Protocol, Service, ServicePort};
 
+use super::super::endpoints::ServedPort;
 use super::super::names;
 use super::{Backend, ProxyOptions, Table, Tables};
 
-/// One port of one service, in one family, with its endpoints.
+/// The rules of one port of one service.
 pub(super) struct PortRules<'a> {
-    service: &'a Service,
-    port: &'a ServicePort,
-    options: &'a ProxyOptions,
-    /// `default/web:http`, or `default/web` if the port has no name.
-    name: String,
-    all: &'a [Backend],
-    local: Vec<Backend>,
+    served: ServedPort<'a>,
 }
 
 impl<'a> PortRules<'a> {
@@ -25,112 +20,93 @@ impl<'a> PortRules<'a> {
         all: &'a [Backend],
         options: &'a ProxyOptions,
     ) -> Self {
-        let name = match port.name.as_str() {
-            "" => service.key.to_string(),
-            port => format!("{}:{port}", service.key),
-        };
-        let local = all.iter().filter(|backend| backend.local).cloned().collect();
-        Self { service, port, options, name, all, local }
+        Self { served: ServedPort::new(service, port, all, options) }
     }
 
     pub(super) fn write(&self, tables: &mut Tables) {
         self.cluster_address(tables);
-        if self.has_external_address() {
+        if self.served.has_external_address() {
             self.external_addresses(tables);
             self.external_chain(&mut tables.nat);
         }
-        if self.uses_firewall() {
+        if self.served.uses_firewall() {
             self.firewall_chain(&mut tables.nat);
         }
         self.balance(&mut tables.nat);
     }
 
-    fn internal_local(&self) -> bool {
-        self.service.internal_traffic_policy == TrafficPolicy::Local
-    }
-
-    fn external_local(&self) -> bool {
-        self.service.external_traffic_policy == TrafficPolicy::Local
-    }
-
-    fn uses_firewall(&self) -> bool {
-        !self.service.source_ranges.is_empty()
-            && !self.all.is_empty()
-            && self.addresses(&self.service.load_balancer_ips).next().is_some()
-    }
-
-    fn has_external_address(&self) -> bool {
-        self.port.node_port.is_some()
-            || self.addresses(&self.service.load_balancer_ips).next().is_some()
-            || self.addresses(&self.service.external_ips).next().is_some()
-    }
-
-    fn addresses<'b>(&self, list: &'b [IpAddr]) -> impl Iterator<Item = &'b IpAddr> + use<'b> {
-        let family = self.options.family;
-        list.iter().filter(move |address| Family::of(**address) == family)
-    }
-
     fn protocol(&self) -> Protocol {
-        self.port.protocol
+        self.served.port.protocol
     }
 
     fn policy_chain(&self, local: bool) -> String {
         let name = if local { names::service_local } else { names::service };
-        name(&self.name, self.protocol())
+        name(&self.served.name, self.protocol())
     }
 
     fn external_name(&self) -> String {
-        names::external(&self.name, self.protocol())
+        names::external(&self.served.name, self.protocol())
     }
 
     /// `-m comment --comment "NAME TEXT" -m tcp -p tcp -d ADDRESS --dport PORT`.
     fn to_address(&self, text: &str, address: &IpAddr) -> String {
-        let (protocol, port) = (self.protocol(), self.port.port);
-        format!("-m comment --comment \"{} {text}\" -m {protocol} -p {protocol} -d {address} --dport {port}", self.name)
+        let (protocol, port) = (self.protocol(), self.served.port.port);
+        format!(
+            "-m comment --comment \"{} {text}\" -m {protocol} -p {protocol} -d {address} --dport {port}",
+            self.served.name
+        )
     }
 
     fn cluster_address(&self, tables: &mut Tables) {
-        let used = if self.internal_local() { &self.local } else { self.all };
-        let why = if self.all.is_empty() { "has no endpoints" } else { "has no local endpoints" };
-        for address in self.addresses(&self.service.cluster_ips) {
+        let used = if self.served.internal_local() { &self.served.local } else { self.served.all };
+        let why = if self.served.all.is_empty() { "has no endpoints" } else { "has no local endpoints" };
+        for address in self.served.addresses(&self.served.service.cluster_ips) {
             if used.is_empty() {
-                let action = if self.all.is_empty() { "REJECT" } else { "DROP" };
+                let action = if self.served.all.is_empty() { "REJECT" } else { "DROP" };
                 tables.filter.rule(&format!("KUBE-SERVICES {} -j {action}", self.to_address(why, address)));
                 continue;
             }
-            let chain = self.policy_chain(self.internal_local());
+            let chain = self.policy_chain(self.served.internal_local());
             tables.nat.rule(&format!("KUBE-SERVICES {} -j {chain}", self.to_address("cluster IP", address)));
         }
     }
 
     fn external_addresses(&self, tables: &mut Tables) {
-        let usable = if self.external_local() { !self.local.is_empty() } else { !self.all.is_empty() };
-        let (why, action) =
-            if self.all.is_empty() { ("has no endpoints", "REJECT") } else { ("has no local endpoints", "DROP") };
-        let (protocol, name) = (self.protocol(), &self.name);
-        let balancer_chain = if self.uses_firewall() { names::firewall(name, protocol) } else { self.external_name() };
-        let external =
-            self.addresses(&self.service.external_ips).map(|address| (address, "external IP", self.external_name()));
+        let usable =
+            if self.served.external_local() { !self.served.local.is_empty() } else { !self.served.all.is_empty() };
+        let (why, action) = if self.served.all.is_empty() {
+            ("has no endpoints", "REJECT")
+        } else {
+            ("has no local endpoints", "DROP")
+        };
+        let (protocol, name) = (self.protocol(), &self.served.name);
+        let balancer_chain =
+            if self.served.uses_firewall() { names::firewall(name, protocol) } else { self.external_name() };
+        let external = self
+            .served
+            .addresses(&self.served.service.external_ips)
+            .map(|address| (address, "external IP", self.external_name()));
         let balancer = self
-            .addresses(&self.service.load_balancer_ips)
+            .served
+            .addresses(&self.served.service.load_balancer_ips)
             .map(|address| (address, "loadbalancer IP", balancer_chain.clone()));
         for (address, text, chain) in external.chain(balancer) {
-            if !self.all.is_empty() {
+            if !self.served.all.is_empty() {
                 tables.nat.rule(&format!("KUBE-SERVICES {} -j {chain}", self.to_address(text, address)));
             }
             if !usable {
                 tables.filter.rule(&format!("KUBE-EXTERNAL-SERVICES {} -j {action}", self.to_address(why, address)));
             }
         }
-        if self.uses_firewall() {
-            for address in self.addresses(&self.service.load_balancer_ips) {
+        if self.served.uses_firewall() {
+            for address in self.served.addresses(&self.served.service.load_balancer_ips) {
                 let to = self.to_address(&format!("traffic not accepted by {balancer_chain}"), address);
                 tables.filter.rule(&format!("KUBE-PROXY-FIREWALL {to} -j DROP"));
             }
         }
-        if let Some(port) = self.port.node_port {
+        if let Some(port) = self.served.port.node_port {
             let target = format!("-m {protocol} -p {protocol} --dport {port}");
-            if !self.all.is_empty() {
+            if !self.served.all.is_empty() {
                 let chain = self.external_name();
                 tables.nat.rule(&format!("KUBE-NODEPORTS -m comment --comment {name} {target} -j {chain}"));
             }
@@ -141,80 +117,82 @@ impl<'a> PortRules<'a> {
                 ));
             }
         }
-        if let Some(port) = self.service.health_check_node_port {
-            let comment = format!("-m comment --comment \"{} health check node port\"", self.service.key);
+        if let Some(port) = self.served.service.health_check_node_port {
+            let comment = format!("-m comment --comment \"{} health check node port\"", self.served.service.key);
             tables.filter.rule(&format!("KUBE-NODEPORTS {comment} -m tcp -p tcp --dport {port} -j ACCEPT"));
         }
     }
 
     /// Traffic from outside: masqueraded unless it stays on this node.
     fn external_chain(&self, nat: &mut Table) {
-        if self.all.is_empty() {
+        if self.served.all.is_empty() {
             return;
         }
-        let (chain, name) = (self.external_name(), &self.name);
+        let (chain, name) = (self.external_name(), &self.served.name);
         let comment = |text: &str| format!("-m comment --comment \"{text} {name} external destinations\"");
         nat.chain(&chain);
-        if self.external_local() {
+        if self.served.external_local() {
             let cluster = self.policy_chain(false);
-            if let Some(pods) = self.options.pod_network {
+            if let Some(pods) = self.served.options.pod_network {
                 nat.rule(&format!("{chain} {} -s {pods} -j {cluster}", comment("pod traffic for")));
             }
             let source = "-m addrtype --src-type LOCAL";
             nat.rule(&format!("{chain} {} {source} -j KUBE-MARK-MASQ", comment("masquerade LOCAL traffic for")));
             nat.rule(&format!("{chain} {} {source} -j {cluster}", comment("route LOCAL traffic for")));
-            if self.local.is_empty() {
+            if self.served.local.is_empty() {
                 return;
             }
         } else {
             nat.rule(&format!("{chain} {} -j KUBE-MARK-MASQ", comment("masquerade traffic for")));
         }
-        nat.rule(&format!("{chain} -j {}", self.policy_chain(self.external_local())));
+        nat.rule(&format!("{chain} -j {}", self.policy_chain(self.served.external_local())));
     }
 
     /// `loadBalancerSourceRanges`.
     fn firewall_chain(&self, nat: &mut Table) {
-        let (chain, external) = (names::firewall(&self.name, self.protocol()), self.external_name());
+        let (chain, external) = (names::firewall(&self.served.name, self.protocol()), self.external_name());
         nat.chain(&chain);
-        for range in &self.service.source_ranges {
-            if Family::of(range.addr()) == self.options.family {
+        for range in &self.served.service.source_ranges {
+            if Family::of(range.addr()) == self.served.options.family {
                 nat.rule(&format!(
                     "{chain} -m comment --comment \"{} loadbalancer IP\" -s {range} -j {external}",
-                    self.name
+                    self.served.name
                 ));
             }
         }
-        let rest = format!("other traffic to {} will be dropped by KUBE-PROXY-FIREWALL", self.name);
+        let rest = format!("other traffic to {} will be dropped by KUBE-PROXY-FIREWALL", self.served.name);
         nat.rule(&format!("{chain} -m comment --comment \"{rest}\""));
     }
 
     /// The chains that choose an endpoint, and those of the endpoints.
     fn balance(&self, nat: &mut Table) {
-        let external = self.has_external_address();
-        let uses_all = !self.internal_local() || external;
-        let uses_local = self.internal_local() || (external && self.external_local());
-        for (used, local, backends) in [(uses_all, false, self.all), (uses_local, true, self.local.as_slice())] {
+        let external = self.served.has_external_address();
+        let uses_all = !self.served.internal_local() || external;
+        let uses_local = self.served.internal_local() || (external && self.served.external_local());
+        for (used, local, backends) in
+            [(uses_all, false, self.served.all), (uses_local, true, self.served.local.as_slice())]
+        {
             if used && !backends.is_empty() {
                 self.choose(nat, local, backends);
             }
         }
-        for backend in self.all {
+        for backend in self.served.all {
             self.endpoint(nat, backend);
         }
     }
 
     fn choose(&self, nat: &mut Table, local: bool, backends: &[Backend]) {
-        let (chain, name) = (self.policy_chain(local), &self.name);
+        let (chain, name) = (self.policy_chain(local), &self.served.name);
         nat.chain(&chain);
-        if local == self.internal_local()
-            && let Some(pods) = self.options.pod_network
+        if local == self.served.internal_local()
+            && let Some(pods) = self.served.options.pod_network
         {
-            for address in self.addresses(&self.service.cluster_ips) {
+            for address in self.served.addresses(&self.served.service.cluster_ips) {
                 nat.rule(&format!("{chain} {} ! -s {pods} -j KUBE-MARK-MASQ", self.to_address("cluster IP", address)));
             }
         }
         let comment = |backend: &Backend| format!("-m comment --comment \"{name} -> {}\"", backend.target);
-        if let Some(seconds) = self.service.client_ip_affinity_seconds {
+        if let Some(seconds) = self.served.service.client_ip_affinity_seconds {
             for backend in backends {
                 let endpoint = self.endpoint_name(backend);
                 let recent = format!("-m recent --name {endpoint} --rcheck --seconds {seconds} --reap");
@@ -236,11 +214,11 @@ impl<'a> PortRules<'a> {
     }
 
     fn endpoint(&self, nat: &mut Table, backend: &Backend) {
-        let (chain, name, protocol) = (self.endpoint_name(backend), &self.name, self.protocol());
+        let (chain, name, protocol) = (self.endpoint_name(backend), &self.served.name, self.protocol());
         nat.chain(&chain);
         // Hairpin: a pod that reaches itself must see another source.
         nat.rule(&format!("{chain} -m comment --comment {name} -s {} -j KUBE-MARK-MASQ", backend.address));
-        let recent = match self.service.client_ip_affinity_seconds {
+        let recent = match self.served.service.client_ip_affinity_seconds {
             Some(_) => format!(" -m recent --name {chain} --set"),
             None => String::new(),
         };
@@ -251,6 +229,6 @@ impl<'a> PortRules<'a> {
     }
 
     fn endpoint_name(&self, backend: &Backend) -> String {
-        names::endpoint(&self.name, self.protocol(), &backend.target)
+        names::endpoint(&self.served.name, self.protocol(), &backend.target)
     }
 }

@@ -2,23 +2,17 @@
 
 use std::net::IpAddr;
 
-use skoop_model::{Family, Service, ServicePort, TrafficPolicy};
+use skoop_model::{Family, Service, ServicePort};
 
-use super::super::endpoints::Backend;
+use super::super::endpoints::{Backend, ServedPort};
 use super::super::{ProxyOptions, names};
 use super::Table;
 
-/// One port of one service, in one family, with its endpoints.
+/// The rules of one port of one service.
 pub(super) struct PortRules<'a> {
-    service: &'a Service,
-    port: &'a ServicePort,
-    options: &'a ProxyOptions,
-    /// `default/web:http`, or `default/web` if the port has no name.
-    name: String,
+    served: ServedPort<'a>,
     /// What its chains are called after.
     base: String,
-    all: &'a [Backend],
-    local: Vec<Backend>,
 }
 
 impl<'a> PortRules<'a> {
@@ -28,50 +22,20 @@ impl<'a> PortRules<'a> {
         all: &'a [Backend],
         options: &'a ProxyOptions,
     ) -> Self {
-        let name = match port.name.as_str() {
-            "" => service.key.to_string(),
-            port => format!("{}:{port}", service.key),
-        };
         let base = names::nft_port(&service.key.namespace, &service.key.name, port.protocol, &port.name);
-        let local = all.iter().filter(|backend| backend.local).cloned().collect();
-        Self { service, port, options, name, base, all, local }
+        Self { served: ServedPort::new(service, port, all, options), base }
     }
 
     pub(super) fn write(&self, table: &mut Table) {
         self.cluster_addresses(table);
-        if self.has_external_address() {
+        if self.served.has_external_address() {
             self.external_addresses(table);
             self.external_chain(table);
         }
-        if self.uses_firewall() {
+        if self.served.uses_firewall() {
             self.firewall_chain(table);
         }
         self.balance(table);
-    }
-
-    fn internal_local(&self) -> bool {
-        self.service.internal_traffic_policy == TrafficPolicy::Local
-    }
-
-    fn external_local(&self) -> bool {
-        self.service.external_traffic_policy == TrafficPolicy::Local
-    }
-
-    fn uses_firewall(&self) -> bool {
-        !self.service.source_ranges.is_empty()
-            && !self.all.is_empty()
-            && self.addresses(&self.service.load_balancer_ips).next().is_some()
-    }
-
-    fn has_external_address(&self) -> bool {
-        self.port.node_port.is_some()
-            || self.addresses(&self.service.load_balancer_ips).next().is_some()
-            || self.addresses(&self.service.external_ips).next().is_some()
-    }
-
-    fn addresses<'b>(&self, list: &'b [IpAddr]) -> impl Iterator<Item = &'b IpAddr> + use<'b> {
-        let family = self.options.family;
-        list.iter().filter(move |address| Family::of(**address) == family)
     }
 
     /// The chain that chooses among all endpoints, or among the local ones.
@@ -88,59 +52,66 @@ impl<'a> PortRules<'a> {
     }
 
     fn endpoint_base(&self, backend: &Backend) -> String {
-        let key = &self.service.key;
-        names::nft_endpoint(&key.namespace, &key.name, self.port.protocol, &self.port.name, &backend.target)
+        let key = &self.served.service.key;
+        names::nft_endpoint(
+            &key.namespace,
+            &key.name,
+            self.served.port.protocol,
+            &self.served.port.name,
+            &backend.target,
+        )
     }
 
     /// What happens to packets that no endpoint may serve.
     fn refusal(&self) -> &'static str {
-        if self.all.is_empty() { "goto reject-chain" } else { "drop" }
+        if self.served.all.is_empty() { "goto reject-chain" } else { "drop" }
     }
 
     /// `ADDRESS . tcp . PORT`.
     fn key(&self, address: &IpAddr) -> String {
-        format!("{address} . {} . {}", self.port.protocol, self.port.port)
+        format!("{address} . {} . {}", self.served.port.protocol, self.served.port.port)
     }
 
     fn refuse(&self, table: &mut Table, map: &str, key: &str) {
-        table.element(map, &format!("{key} comment \"{}\" : {}", self.name, self.refusal()));
+        table.element(map, &format!("{key} comment \"{}\" : {}", self.served.name, self.refusal()));
     }
 
     fn cluster_addresses(&self, table: &mut Table) {
-        let used = if self.internal_local() { self.local.as_slice() } else { self.all };
-        for address in self.addresses(&self.service.cluster_ips) {
+        let used = if self.served.internal_local() { self.served.local.as_slice() } else { self.served.all };
+        for address in self.served.addresses(&self.served.service.cluster_ips) {
             table.element("cluster-ips", &address.to_string());
             if used.is_empty() {
                 self.refuse(table, "no-endpoint-services", &self.key(address));
             } else {
-                let chain = self.policy_chain(self.internal_local());
+                let chain = self.policy_chain(self.served.internal_local());
                 table.element("service-ips", &format!("{} : goto {chain}", self.key(address)));
             }
         }
     }
 
     fn external_addresses(&self, table: &mut Table) {
-        let usable = if self.external_local() { !self.local.is_empty() } else { !self.all.is_empty() };
+        let usable =
+            if self.served.external_local() { !self.served.local.is_empty() } else { !self.served.all.is_empty() };
         let chain = self.external_name();
-        let external = self.addresses(&self.service.external_ips);
-        for address in external.chain(self.addresses(&self.service.load_balancer_ips)) {
+        let external = self.served.addresses(&self.served.service.external_ips);
+        for address in external.chain(self.served.addresses(&self.served.service.load_balancer_ips)) {
             let key = self.key(address);
             // Without local endpoints, clients in the cluster are served still.
-            if !self.all.is_empty() {
+            if !self.served.all.is_empty() {
                 table.element("service-ips", &format!("{key} : goto {chain}"));
             }
             if !usable {
                 self.refuse(table, "no-endpoint-services", &key);
             }
         }
-        if self.uses_firewall() {
-            for address in self.addresses(&self.service.load_balancer_ips) {
+        if self.served.uses_firewall() {
+            for address in self.served.addresses(&self.served.service.load_balancer_ips) {
                 table.element("firewall-ips", &format!("{} : goto {}", self.key(address), self.firewall_name()));
             }
         }
-        if let Some(port) = self.port.node_port {
-            let key = format!("{} . {port}", self.port.protocol);
-            if !self.all.is_empty() {
+        if let Some(port) = self.served.port.node_port {
+            let key = format!("{} . {port}", self.served.port.protocol);
+            if !self.served.all.is_empty() {
                 table.element("service-nodeports", &format!("{key} : goto {chain}"));
             }
             if !usable {
@@ -151,14 +122,14 @@ impl<'a> PortRules<'a> {
 
     /// Traffic from outside: masqueraded unless it stays on this node.
     fn external_chain(&self, table: &mut Table) {
-        if self.all.is_empty() {
+        if self.served.all.is_empty() {
             return;
         }
         let (chain, ip) = (self.external_name(), table.header());
         table.chain(&chain, "");
-        if self.external_local() {
+        if self.served.external_local() {
             let cluster = self.policy_chain(false);
-            if let Some(pods) = self.options.pod_network {
+            if let Some(pods) = self.served.options.pod_network {
                 let comment = "comment \"short-circuit pod traffic\"";
                 table.rule(&chain, &format!("{ip} saddr {pods} goto {cluster} {comment}"));
             }
@@ -166,23 +137,28 @@ impl<'a> PortRules<'a> {
             let comment = "comment \"masquerade local traffic\"";
             table.rule(&chain, &format!("{local} jump mark-for-masquerade {comment}"));
             table.rule(&chain, &format!("{local} goto {cluster} comment \"short-circuit local traffic\""));
-            if self.local.is_empty() {
+            if self.served.local.is_empty() {
                 return;
             }
         } else {
             table.rule(&chain, "jump mark-for-masquerade");
         }
-        table.rule(&chain, &format!("goto {}", self.policy_chain(self.external_local())));
+        table.rule(&chain, &format!("goto {}", self.policy_chain(self.served.external_local())));
     }
 
     /// `loadBalancerSourceRanges`. Where they hold the node, its own traffic may come from the load balancer's address too.
     fn firewall_chain(&self, table: &mut Table) {
         let (chain, ip) = (self.firewall_name(), table.header());
-        let ranges = self.service.source_ranges.iter().filter(|range| Family::of(range.addr()) == self.options.family);
+        let ranges = self
+            .served
+            .service
+            .source_ranges
+            .iter()
+            .filter(|range| Family::of(range.addr()) == self.served.options.family);
         let ranges: Vec<_> = ranges.collect();
         let mut sources: Vec<String> = ranges.iter().map(ToString::to_string).collect();
-        if self.options.node_addresses.iter().any(|node| ranges.iter().any(|range| range.contains(node))) {
-            sources.extend(self.addresses(&self.service.load_balancer_ips).map(ToString::to_string));
+        if self.served.options.node_addresses.iter().any(|node| ranges.iter().any(|range| range.contains(node))) {
+            sources.extend(self.served.addresses(&self.served.service.load_balancer_ips).map(ToString::to_string));
         }
         table.chain(&chain, "");
         let rule = if sources.is_empty() {
@@ -196,15 +172,17 @@ impl<'a> PortRules<'a> {
 
     /// The chains that choose an endpoint, and those of the endpoints.
     fn balance(&self, table: &mut Table) {
-        let external = self.has_external_address();
-        let uses_all = !self.internal_local() || external;
-        let uses_local = self.internal_local() || (external && self.external_local());
-        for (used, local, backends) in [(uses_all, false, self.all), (uses_local, true, self.local.as_slice())] {
+        let external = self.served.has_external_address();
+        let uses_all = !self.served.internal_local() || external;
+        let uses_local = self.served.internal_local() || (external && self.served.external_local());
+        for (used, local, backends) in
+            [(uses_all, false, self.served.all), (uses_local, true, self.served.local.as_slice())]
+        {
             if used && !backends.is_empty() {
                 self.choose(table, local, backends);
             }
         }
-        for backend in self.all {
+        for backend in self.served.all {
             self.endpoint(table, backend);
         }
     }
@@ -212,14 +190,14 @@ impl<'a> PortRules<'a> {
     fn choose(&self, table: &mut Table, local: bool, backends: &[Backend]) {
         let (chain, ip) = (self.policy_chain(local), table.header());
         table.chain(&chain, "");
-        if local == self.internal_local()
-            && let Some(pods) = self.options.pod_network
+        if local == self.served.internal_local()
+            && let Some(pods) = self.served.options.pod_network
         {
-            for address in self.addresses(&self.service.cluster_ips) {
+            for address in self.served.addresses(&self.served.service.cluster_ips) {
                 table.rule(&chain, &format!("{ip} daddr {address} {ip} saddr != {pods} jump mark-for-masquerade"));
             }
         }
-        if self.service.client_ip_affinity_seconds.is_some() {
+        if self.served.service.client_ip_affinity_seconds.is_some() {
             for backend in backends {
                 let base = self.endpoint_base(backend);
                 table.rule(&chain, &format!("{ip} saddr @affinity-{base} goto endpoint-{base}"));
@@ -239,12 +217,12 @@ impl<'a> PortRules<'a> {
         table.chain(&chain, "");
         // Hairpin: a pod that reaches itself must see another source.
         table.rule(&chain, &format!("{ip} saddr {} jump mark-for-masquerade", backend.address));
-        if let Some(seconds) = self.service.client_ip_affinity_seconds {
+        if let Some(seconds) = self.served.service.client_ip_affinity_seconds {
             let affinity = format!("affinity-{base}");
             let kind = table.address_type();
             table.kept_set("set", &affinity, &format!("type {kind} ; flags dynamic,timeout ; timeout {seconds}s"));
             table.rule(&chain, &format!("update @{affinity} {{ {ip} saddr }}"));
         }
-        table.rule(&chain, &format!("meta l4proto {} dnat to {}", self.port.protocol, backend.target));
+        table.rule(&chain, &format!("meta l4proto {} dnat to {}", self.served.port.protocol, backend.target));
     }
 }

@@ -172,3 +172,9 @@ fn timeless(dump: &str) -> String {
     }
     out + rest
 }
+
+/// The first rule of a ruleset.
+pub(super) fn first_rule(ruleset: super::ast::Ruleset) -> super::ast::Rule {
+    let table = ruleset.tables.into_iter().next().unwrap();
+    table.chains.into_iter().next().unwrap().rules.into_iter().next().unwrap()
+}

@@ -1,5 +1,6 @@
 use super::read;
 use crate::netfilter::nft::ast::{Expr, MatchOp, SetRef, Statement, TableFamily, Verdict};
+use crate::netfilter::nft::tests::first_rule;
 
 const HEAD: &str = r#"{"nftables": [{"metainfo": {"version": "1.0.6"}}, {"table": {"family": "ip", "name": "t", "handle": 1}},
     {"chain": {"family": "ip", "table": "t", "name": "c", "handle": 2}}, "#;
@@ -11,20 +12,7 @@ fn rule(statements: &str) -> String {
 fn statements(list: &str) -> Vec<Statement> {
     let ruleset = read(&format!("{HEAD}{}]}}", rule(list)));
     assert_eq!(ruleset.problems, []);
-    ruleset
-        .tables
-        .into_iter()
-        .next()
-        .unwrap()
-        .chains
-        .into_iter()
-        .next()
-        .unwrap()
-        .rules
-        .into_iter()
-        .next()
-        .unwrap()
-        .statements
+    first_rule(ruleset).statements
 }
 
 /// nft 1.0.6 writes numbers of a set of `ct original proto-dst` with a complaint behind them.

@@ -29,7 +29,7 @@ pub(super) fn values(data: &[Box<str>]) -> Shape {
 
 /// A list of elements; with a shape of values they are those of a map.
 pub(super) fn list(parser: &mut Parser<'_>, key: &Shape, value: Option<&Shape>) -> Option<List> {
-    parser.expect(Token::Open)?;
+    parser.require(Token::Open)?;
     let mut list = List::default();
     parser.nested(|parser| {
         loop {

@@ -86,7 +86,7 @@ fn primary(parser: &mut Parser<'_>, of: Datatype) -> Option<Expr> {
         Token::ParenOpen => {
             parser.advance();
             let inner = parser.nested(|parser| binary(parser, of, 0))?;
-            parser.expect(Token::ParenClose)?;
+            parser.require(Token::ParenClose)?;
             Some(inner)
         }
         Token::Quoted(text) => {

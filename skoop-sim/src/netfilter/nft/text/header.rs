@@ -156,9 +156,9 @@ fn raw(parser: &mut Parser<'_>, base: &str) -> Option<Expr> {
         "@th" => PayloadBase::Transport,
         _ => PayloadBase::Inner,
     };
-    parser.expect(Token::Comma)?;
+    parser.require(Token::Comma)?;
     let offset = parser.number32()?;
-    parser.expect(Token::Comma)?;
+    parser.require(Token::Comma)?;
     Some(Expr::RawPayload { base, offset, length: parser.number32()? })
 }
 
@@ -182,9 +182,9 @@ fn connection(parser: &mut Parser<'_>) -> Option<Expr> {
 fn option(parser: &mut Parser<'_>) -> Option<(Box<str>, Option<Box<str>>)> {
     let name = parser.any_word()?;
     if let Some(number) = name.strip_prefix('@') {
-        parser.expect(Token::Comma)?;
+        parser.require(Token::Comma)?;
         let offset = parser.number32()?;
-        parser.expect(Token::Comma)?;
+        parser.require(Token::Comma)?;
         return Some((number.into(), Some(format!("@{offset},{}", parser.number32()?).into())));
     }
     let field = parser.peek_word().filter(|word| OPTION_FIELDS.contains(word));

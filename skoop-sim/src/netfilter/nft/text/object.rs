@@ -65,7 +65,7 @@ pub(super) fn read(parser: &mut Parser<'_>, table: &mut TableBuilder, kind: &str
 
 /// `{`, lines, `}`.
 fn block(parser: &mut Parser<'_>, mut line: impl FnMut(&mut Parser<'_>) -> Option<()>) -> Option<()> {
-    parser.expect(Token::Open)?;
+    parser.require(Token::Open)?;
     loop {
         parser.skip_newlines();
         if parser.eat(Token::Close) {

@@ -57,7 +57,8 @@ impl<'a> Parser<'a> {
         found
     }
 
-    pub(super) fn expect(&mut self, token: Token<'_>) -> Option<()> {
+    /// The same, for a token without which the text is not understood.
+    pub(super) fn require(&mut self, token: Token<'_>) -> Option<()> {
         self.eat(token).then_some(())
     }
 

@@ -10,7 +10,7 @@ use super::{element, expr, table};
 /// After `set` or `map`.
 pub(super) fn read(parser: &mut Parser<'_>, table: &mut TableBuilder, start: (usize, u32), is_map: bool) -> Option<()> {
     let name = parser.name()?;
-    parser.expect(Token::Open)?;
+    parser.require(Token::Open)?;
     let mut set = Set {
         name: name.into(),
         is_map,
@@ -79,7 +79,7 @@ fn line(parser: &mut Parser<'_>, set: &mut Set) -> Option<()> {
             set.timeout = true;
         }
         "elements" => {
-            parser.expect(Token::Operator("="))?;
+            parser.require(Token::Operator("="))?;
             let data = set.is_map.then(|| element::values(&set.data));
             let list = element::list(parser, &Shape::named(&set.key), data.as_ref())?;
             set.partial |= list.unknown > 0 || list.cut_off;

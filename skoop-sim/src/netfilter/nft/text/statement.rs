@@ -258,7 +258,7 @@ fn reject(parser: &mut Parser<'_>) -> Option<Statement> {
 /// `@SET { KEY OPTIONS : VALUE }`.
 fn set_update(parser: &mut Parser<'_>, op: SetOp) -> Option<Statement> {
     let set = parser.any_word()?.strip_prefix('@')?.into();
-    parser.expect(Token::Open)?;
+    parser.require(Token::Open)?;
     let mut element = normal::element(expr::key(parser)?);
     element::options(parser, &mut element)?;
     let value = if parser.word(":") {
@@ -268,7 +268,7 @@ fn set_update(parser: &mut Parser<'_>, op: SetOp) -> Option<Statement> {
     } else {
         None
     };
-    parser.expect(Token::Close)?;
+    parser.require(Token::Close)?;
     Some(Statement::SetUpdate { op, set, key: element.key, value, statements: element.statements })
 }
 
@@ -278,13 +278,13 @@ fn meter(parser: &mut Parser<'_>) -> Option<Statement> {
     if parser.word("size") {
         parser.number()?;
     }
-    parser.expect(Token::Open)?;
+    parser.require(Token::Open)?;
     let key = expr::key(parser)?;
     if parser.word("timeout") {
         parser.any_word()?;
     }
     let statement = Box::new(parser.nested(one)?);
-    parser.expect(Token::Close)?;
+    parser.require(Token::Close)?;
     Some(Statement::Meter { name, key, statement })
 }
 

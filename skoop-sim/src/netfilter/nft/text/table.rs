@@ -19,7 +19,7 @@ pub(super) fn read(parser: &mut Parser<'_>, builder: &mut Builder) -> Option<()>
     if parser.at_end_of_line() {
         return Some(());
     }
-    parser.expect(Token::Open)?;
+    parser.require(Token::Open)?;
     loop {
         parser.skip_newlines();
         match parser.token {
@@ -73,7 +73,7 @@ pub(super) fn source(parser: &Parser<'_>, (start, line): (usize, u32), handle: u
 /// After `chain`. Its rules are added one by one, so that those of a chain that is cut off count too.
 fn chain(parser: &mut Parser<'_>, table: &mut TableBuilder, family: TableFamily, start: (usize, u32)) -> Option<()> {
     let name = parser.name()?;
-    parser.expect(Token::Open)?;
+    parser.require(Token::Open)?;
     let handle = parser.take_handle();
     let mut head = Head::default();
     let mut rules = Vec::new();
@@ -161,8 +161,8 @@ pub(super) fn devices(parser: &mut Parser<'_>) -> Option<Vec<Box<str>>> {
     if parser.word("device") {
         devices.push(parser.name()?.into());
     } else if parser.word("devices") {
-        parser.expect(Token::Operator("="))?;
-        parser.expect(Token::Open)?;
+        parser.require(Token::Operator("="))?;
+        parser.require(Token::Open)?;
         loop {
             parser.skip_newlines();
             if parser.eat(Token::Close) {

@@ -3,6 +3,7 @@ use crate::netfilter::nft::ast::{
     BinaryOp, ChainKind, Expr, MatchOp, Nat, NatKind, ObjectKind, Rule, Ruleset, SetRef, Statement, Verdict,
 };
 use crate::netfilter::nft::json;
+use crate::netfilter::nft::tests::first_rule;
 
 fn table(rules: &str) -> Ruleset {
     read(&format!("table inet t {{\n\tchain c {{\n{rules}\n\t}}\n}}\n"))
@@ -26,21 +27,7 @@ fn json_statements(list: &str) -> Vec<Statement> {
         r#"{{"nftables": [{{"chain": {{"family": "inet", "table": "t", "name": "c"}}}},
         {{"rule": {{"family": "inet", "table": "t", "chain": "c", "expr": [{list}]}}}}]}}"#
     );
-    let ruleset = json::read(&text);
-    ruleset
-        .tables
-        .into_iter()
-        .next()
-        .unwrap()
-        .chains
-        .into_iter()
-        .next()
-        .unwrap()
-        .rules
-        .into_iter()
-        .next()
-        .unwrap()
-        .statements
+    first_rule(json::read(&text)).statements
 }
 
 /// Text and JSON of one statement.
