@@ -1,11 +1,11 @@
 //! Traversal, order of hooks, and what happens with dumps that are broken or missing.
 
 use proptest::prelude::*;
-use skoop_model::{Backend, Item, NetfilterDumps, Packet, Reason};
+use skoop_model::{Backend, BridgeConfig, IfIndex, Item, Link, LinkKind, MacAddr, NetfilterDumps, Packet, Reason};
 
 use super::testkit::*;
-use super::{Hook, Netfilter, NfEventKind, NfVerdict, RuleSource};
-use crate::{Forks, Tri, explore};
+use super::{BridgePoint, Hook, Netfilter, NfEventKind, NfVerdict, RuleSource};
+use crate::{Conntrack, Forks, PacketState, Tri, explore};
 
 fn web() -> Packet {
     syn("10.0.0.5", 4000, "10.96.0.1", 443)
@@ -410,5 +410,34 @@ fn walk_all(text: &str) {
             walk.hooks(&Hook::ALL, &mut packet.clone(), forks);
             walk.hooks(&Hook::ALL, &mut packet.reply(), forks)
         });
+    }
+}
+
+/// `eth_type_trans`, `net/ethernet/eth.c`; `br_handle_frame`, `net/bridge/br_input.c`.
+#[test]
+fn a_bridge_tells_frames_for_other_hosts() {
+    let [own, other] = [1, 9].map(|last| MacAddr([2, 0, 0, 0, 0, last]));
+    let text = "table bridge t {\n\tchain c {\n\t\ttype filter hook prerouting priority 0; policy accept;\n\t\tmeta pkttype TYPE drop\n\t}\n}\n";
+    let bridge = Link { mac: Some(own), ..Link::new(IfIndex(1), "br0", LinkKind::Bridge(BridgeConfig::default())) };
+    let port = Link::new(IfIndex(2), "port0", LinkKind::Physical);
+    for (wanted, dst_mac, stops) in
+        [("host", own, true), ("host", other, false), ("other", other, true), ("broadcast", MacAddr::BROADCAST, true)]
+    {
+        let nft_text = Item::known(0, text.replace("TYPE", wanted));
+        let nft_json = Item::not_collected();
+        let netfilter = Netfilter::compile(&NetfilterDumps { nft_text, nft_json, ..no_rules() });
+        let at = BridgePoint {
+            hook: Hook::Prerouting,
+            bridge: &bridge,
+            in_port: Some(&port),
+            out_port: None,
+            src_mac: other,
+            dst_mac,
+        };
+        let (mut packet, mut state) = (syn("10.0.0.5", 1, "10.0.0.6", 2), PacketState::default());
+        let (mut conntrack, mut forks) = (Conntrack::default(), Forks::first());
+        let result = netfilter.run_bridge(&at, &mut packet, &mut state, &mut conntrack, &Env::default(), &mut forks);
+        assert_eq!(!result.blockers.is_empty(), stops, "{wanted} {dst_mac}");
+        assert_eq!(forks.choices(), []);
     }
 }

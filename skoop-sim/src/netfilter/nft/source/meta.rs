@@ -2,13 +2,13 @@
 
 use std::net::IpAddr;
 
-use skoop_model::{IfIndex, Link, LinkKind, RouteKind};
+use skoop_model::{IfIndex, Link, LinkKind, MacAddr, RouteKind};
 
 use super::{TEXT, text_bits};
 use crate::conntrack::Origin;
-use crate::netfilter::Hook;
 use crate::netfilter::image::Seen;
 use crate::netfilter::run::{Layer, Run};
+use crate::netfilter::{DeviceHook, Hook};
 
 /// What `meta` asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -164,14 +164,30 @@ fn owner(run: &Run<'_>, id: Option<u32>) -> Option<Seen> {
     }
 }
 
-/// `PACKET_HOST`, `PACKET_BROADCAST`, `PACKET_MULTICAST`; what is sent from here counts as `PACKET_HOST` until the device sends it, and
+/// `PACKET_HOST`, `PACKET_BROADCAST`, `PACKET_MULTICAST`, and of frames `PACKET_OTHERHOST` (`eth_type_trans`, `net/ethernet/eth.c`); what is
+/// for the bridge itself is no other host's (`br_handle_frame`, `net/bridge/br_input.c`). What is sent from here counts as `PACKET_HOST` until the device sends it, and
 /// over the loopback device as what its destination says (`nft_meta_get_eval_pkttype_lo`).
 fn packet_type(run: &Run<'_>) -> Seen {
     const BROADCAST: u128 = 1;
     const MULTICAST: u128 = 2;
+    const OTHER_HOST: u128 = 3;
     let packet = &*run.packet;
     if run.state.origin == Some(Origin::Local) {
         return Seen::whole(0, 8);
+    }
+    let frame = match run.layer {
+        Layer::Bridge(at) => Some((at.dst_mac, [at.bridge.mac, at.in_port.and_then(|port| port.mac)])),
+        Layer::Device(at) if at.hook == DeviceHook::Ingress => at.dst_mac.map(|mac| (mac, [at.device.mac, None])),
+        Layer::Device(_) | Layer::Inet => None,
+    };
+    if let Some((mac, own)) = frame {
+        let kind = match mac {
+            MacAddr::BROADCAST => BROADCAST,
+            mac if mac.is_group() => MULTICAST,
+            mac if own.contains(&Some(mac)) => 0,
+            _ => OTHER_HOST,
+        };
+        return Seen::whole(kind, 8);
     }
     let kind = match packet.dst {
         dst if dst.is_multicast() => Some(MULTICAST),
