@@ -7,6 +7,7 @@
 //! | [`local`] | `local` | this host: every network namespace, over netlink, procfs, `/proc/sys` and the netfilter tools |
 //! | [`kube`] | `kube` | the objects of a cluster, over the Kubernetes API |
 //! | [`bundle`] | `bundle` | what was recorded earlier, in a `.skoop` file |
+//! | [`nodes`] | `nodes` | the nodes of a cluster, by agents on them and by other ways |
 //! | [`dump`] | `dump` | one namespace, in the output of `ip`, `iptables-save`, `nft` and their like that somebody sent |
 //!
 //! Two rules hold for all of them. Collecting changes nothing: no table, chain, module or conntrack entry comes into being. And
@@ -44,5 +45,7 @@ mod error;
 pub mod kube;
 #[cfg(feature = "local")]
 pub mod local;
+#[cfg(feature = "nodes")]
+pub mod nodes;
 
 pub use error::CollectError;
