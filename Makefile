@@ -5,10 +5,10 @@ CARGO ?= cargo
 PYTHON ?= python3
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lint test demo bench differential fuzz clean
+.PHONY: help setup lint test demo bench differential fuzz clean cluster-up cluster-down cluster-status cluster-test cluster-record cluster-kubeconfig
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 25
 
 setup: ## tools that building and testing need (Debian, Ubuntu; Rust by rustup)
 	@sh scripts/setup.sh build
@@ -42,6 +42,27 @@ differential: ## random nodes and packets for SECONDS (default 60) from SEED, or
 fuzz: ## every fuzz target for FUZZ_SECONDS (default 60) each
 	@sh scripts/setup.sh build fuzz
 	$(PYTHON) scripts/fuzz.py --seconds $(or $(FUZZ_SECONDS),60)
+
+CLUSTER = cd tests/cluster && $(PYTHON) -m cluster
+
+cluster-up: ## a real Kubernetes cluster of three nodes on this host (root, Go); PROXY=iptables or nftables: docs/cluster.md
+	@sh scripts/setup.sh test cluster
+	@$(CLUSTER) up $(if $(PROXY),--proxy $(PROXY))
+
+cluster-status: ## what of it runs
+	@$(CLUSTER) status
+
+cluster-test: ## that it works as a cluster should, in the mode that kube-proxy has
+	@$(CLUSTER) test
+
+cluster-record: ## its rules, for the tests of the lab's generators
+	@$(CLUSTER) record ../../skoop-lab/tests/data
+
+cluster-kubeconfig:
+	@$(CLUSTER) kubeconfig
+
+cluster-down: ## ends it, and removes all that it left
+	@$(CLUSTER) down
 
 clean: ## what was built
 	$(CARGO) clean

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs what is missing for the given purposes: build, test, lint, fuzz. Quick when nothing is.
+# Installs what is missing for the given purposes: build, test, cluster, lint, fuzz. Quick when nothing is.
 set -eu
 
 PATH="$HOME/.cargo/bin:$PATH:/usr/sbin:/sbin"
@@ -26,6 +26,12 @@ for purpose in "$@"; do
         want sysctl procps
         want tcpdump tcpdump
         want unshare util-linux
+        ;;
+    cluster)
+        want containerd containerd
+        want runc runc
+        want openssl openssl
+        want nsenter util-linux
         ;;
     lint | fuzz) ;;
     *)
