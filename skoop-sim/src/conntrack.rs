@@ -184,6 +184,8 @@ pub struct PacketState {
     pub(crate) sender: Sender,
     pub(crate) origin: Option<Origin>,
     pub(crate) maker: Maker,
+    /// A copy that nobody follows: what stops it ends it.
+    pub(crate) copy: bool,
     /// No rule may say how it is to be tracked.
     pub(crate) claimed: bool,
     /// What was answered about unknown rules that this packet met.

@@ -22,7 +22,7 @@ pub use fib::{Fib, Flow, Found, Lookup, Miss, SourceCheck, Tried};
 pub use fork::{Choice, ForkKind, Forks, Way, explore};
 pub use namespace::Namespace;
 pub use netfilter::{
-    BridgePoint, DeviceHook, DevicePoint, Extension, ExtensionKind, Hook, HookPoint, HookResult, Netfilter,
+    BridgePart, BridgePoint, DeviceHook, DevicePoint, Extension, ExtensionKind, Hook, HookPoint, HookResult, Netfilter,
     NetfilterEnv, NfBlocker, NfEvent, NfEventKind, NfVerdict, PatchError, REMEMBERED, RejectWith, ReversePath, RuleRef,
     RuleSource, extensions,
 };

@@ -150,11 +150,36 @@ pub struct DevicePoint<'a> {
     pub dst_mac: Option<MacAddr>,
 }
 
+/// Which chains of a bridge's hook: br_netfilter takes the frame through the hooks of IP between them (`NF_BR_PRI_BRNF`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BridgePart {
+    /// All of them.
+    All,
+    /// Those that run before.
+    BeforeIp,
+    /// Those that run after.
+    AfterIp,
+}
+
+impl BridgePart {
+    /// Whether chains of this priority belong to it. Of priority 0 those that were registered after br_netfilter, which is when the
+    /// first bridge is made, come before it.
+    fn holds(self, priority: i32) -> bool {
+        match self {
+            Self::All => true,
+            Self::BeforeIp => priority <= 0,
+            Self::AfterIp => priority > 0,
+        }
+    }
+}
+
 /// Where a frame meets a hook of a bridge (`enum nf_br_hook_priorities`, `include/uapi/linux/netfilter_bridge.h`).
 #[derive(Debug, Clone, Copy)]
 pub struct BridgePoint<'a> {
     /// Hook.
     pub hook: Hook,
+    /// Which of its chains.
+    pub part: BridgePart,
     /// The bridge.
     pub bridge: &'a Link,
     /// Port that the frame came in by; none at OUTPUT and POSTROUTING.

@@ -1,6 +1,7 @@
 //! Runs cases through the kernel and the simulator.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -170,9 +171,9 @@ fn send(lab: &mut Lab, sending: &Sending) -> Result<Option<Seen>> {
                 return Ok(None);
             }
             let mut seen = lab.follow(headers)?;
-            if to_many(headers) {
-                // The copy that comes back goes its own way (`ip_mc_output`).
-                seen.delivered.clear();
+            if to_many(headers.dst) {
+                // The copy that comes back goes its own way (`ip_mc_output`). To whom IPv6 sockets do not tell.
+                seen.delivered.retain(|copy| !copy.headers.dst.is_unspecified() && !to_many(copy.headers.dst));
             }
             let number = |error: anyhow::Error| error.downcast_ref::<std::io::Error>()?.raw_os_error();
             seen.refused = refused.and_then(number);
@@ -182,8 +183,8 @@ fn send(lab: &mut Lab, sending: &Sending) -> Result<Option<Seen>> {
 }
 
 /// Broadcasts and groups.
-fn to_many(headers: &Headers) -> bool {
-    headers.dst.is_multicast() || matches!(headers.dst, std::net::IpAddr::V4(dst) if dst.octets().last() == Some(&255))
+fn to_many(dst: IpAddr) -> bool {
+    dst.is_multicast() || matches!(dst, IpAddr::V4(dst) if dst.octets().last() == Some(&255))
 }
 
 /// Sends from a socket of the node.

@@ -17,7 +17,7 @@ pub struct Flow {
     pub iif: Option<IfIndex>,
     /// Device that the sender is bound to.
     pub oif: Option<IfIndex>,
-    /// IPv6 takes another device than `oif`, too (no `RT6_LOOKUP_F_IFACE`).
+    /// IPv6 would rather have a route by `oif`, and takes another one, too (`ip6_route_lookup` without `RT6_LOOKUP_F_IFACE`).
     pub any_device: bool,
     /// Mark.
     pub mark: Mark,

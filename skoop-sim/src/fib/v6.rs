@@ -26,7 +26,8 @@ impl Fib {
         let leaves = leaves(table, flow);
         let find = |strict: Strict| {
             leaves.iter().find_map(|leaf| {
-                let (route, nexthop) = self.best_v6(leaf, strict)?;
+                let (route, nexthop) =
+                    if flow.any_device { device_match(leaf, flow.oif)? } else { self.best_v6(leaf, strict)? };
                 Some(Selected { route, nexthop, bits: leaf.bits, peers: leaf.peers })
             })
         };
@@ -103,6 +104,15 @@ fn needs_device(address: IpAddr) -> bool {
         IpAddr::V4(_) => false,
         IpAddr::V6(address) => address.is_multicast() || address.is_unicast_link_local() || address.is_loopback(),
     }
+}
+
+/// `rt6_device_match`, `net/ipv6/route.c`: `ip6_pol_route_lookup`, by which netfilter asks, takes the first route by the device whatever
+/// its metric, else the first one.
+fn device_match<'a>(leaf: &Leaf<'a>, device: Option<IfIndex>) -> Option<(&'a Route, Option<&'a NextHop>)> {
+    let all = || leaf.routes().flat_map(|route| hops(route).map(move |hop| (route, hop)));
+    let is_dead = |hop: Option<&NextHop>| hop.is_some_and(|hop| hop.dead);
+    let by_device = all().find(|(_, hop)| device.is_some() && hop.is_some_and(|hop| hop.link == device && !hop.dead));
+    by_device.or_else(|| all().next().filter(|(_, hop)| !is_dead(*hop)))
 }
 
 fn hops(route: &Route) -> impl Iterator<Item = Option<&NextHop>> {

@@ -34,6 +34,11 @@ impl Run<'_> {
             }
         };
         for group in groups.into_iter().flatten() {
+            if let Layer::Bridge(at) = self.layer
+                && !at.part.holds(group.priority)
+            {
+                continue;
+            }
             self.group(group, family);
         }
     }
@@ -74,11 +79,18 @@ impl Run<'_> {
     }
 
     pub(super) fn stage(&mut self, stage: Stage, family: Family) {
-        if self.result.unroutable {
+        if self.result.unroutable || (self.state.copy && !self.result.blockers.is_empty()) {
             return;
         }
         let rerouted = std::mem::take(&mut self.result.reroute);
+        let passed = self.result.stopped.is_none();
         self.pass_stage(stage, family);
+        if let Some(stopped) = self.result.stopped.as_mut().filter(|_| passed) {
+            stopped.rerouted = self.result.rerouted_by;
+        }
+        if self.result.reroute {
+            self.result.rerouted_by = Some((self.packet.mark, self.packet.tos));
+        }
         self.result.unroutable = self.result.reroute && !self.env.routes(self.packet, self.state.sender.uid);
         self.result.reroute |= rerouted;
     }

@@ -18,6 +18,8 @@ pub struct HookResult {
     /// OUTPUT only: routing has to be asked again, because a chain of type `route` changed address, mark or TOS
     /// (`ipt_mangle_out`, `net/ipv4/netfilter/iptable_mangle.c`) or NAT changed the destination (`nf_nat_ipv4_local_fn`).
     pub reroute: bool,
+    /// The mark and TOS by which it was routed anew last: at once, so that what later chains do to them changes no route.
+    pub(crate) rerouted_by: Option<(Mark, u8)>,
     /// OUTPUT only: there is no route for what the packet became, so that it met no further rule (`ip_route_me_harder`,
     /// `net/ipv4/netfilter.c`: an error of the lookup is the verdict of the hook).
     pub(crate) unroutable: bool,
@@ -36,6 +38,8 @@ pub(crate) struct Stopped {
     pub tracking: Tracking,
     /// Its flow was in the table already.
     pub confirmed: bool,
+    /// OUTPUT only: the mark and TOS by which it was routed anew before.
+    pub rerouted: Option<(Mark, u8)>,
 }
 
 /// A rule or policy that stops the packet.

@@ -79,7 +79,7 @@ impl Run<'_> {
         if self.result.blockers.is_empty() {
             let confirmed = self.conntrack.of_packet(self.state).is_some_and(|(connection, ..)| connection.confirmed);
             let (packet, tracking) = (self.packet.clone(), self.state.tracking);
-            self.result.stopped = Some(Box::new(Stopped { packet, tracking, confirmed }));
+            self.result.stopped = Some(Box::new(Stopped { packet, tracking, confirmed, rerouted: None }));
         }
         self.result.blockers.push(NfBlocker { verdict, by, by_policy: false, because });
     }

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use skoop_model::{Backend, BridgeConfig, IfIndex, Item, Link, LinkKind, MacAddr, NetfilterDumps, Packet, Reason};
 
 use super::testkit::*;
-use super::{BridgePoint, Hook, Netfilter, NfEventKind, NfVerdict, RuleSource};
+use super::{BridgePart, BridgePoint, Hook, Netfilter, NfEventKind, NfVerdict, RuleSource};
 use crate::{Conntrack, Forks, PacketState, Tri, explore};
 
 fn web() -> Packet {
@@ -428,6 +428,7 @@ fn a_bridge_tells_frames_for_other_hosts() {
         let netfilter = Netfilter::compile(&NetfilterDumps { nft_text, nft_json, ..no_rules() });
         let at = BridgePoint {
             hook: Hook::Prerouting,
+            part: BridgePart::All,
             bridge: &bridge,
             in_port: Some(&port),
             out_port: None,
@@ -439,5 +440,37 @@ fn a_bridge_tells_frames_for_other_hosts() {
         let result = netfilter.run_bridge(&at, &mut packet, &mut state, &mut conntrack, &Env::default(), &mut forks);
         assert_eq!(!result.blockers.is_empty(), stops, "{wanted} {dst_mac}");
         assert_eq!(forks.choices(), []);
+    }
+}
+
+/// `br_nf_ops`, `br_nf_hook_thresh`, `net/bridge/br_netfilter_hooks.c`: br_netfilter comes at priority 0, before what was there.
+#[test]
+fn the_hooks_of_ip_come_among_those_of_a_bridge() {
+    let bridge = Link::new(IfIndex(1), "br0", LinkKind::Bridge(BridgeConfig::default()));
+    for (priority, early) in [(-200, true), (0, true), (1, false), (200, false)] {
+        let text = format!(
+            "table bridge t {{\n\tchain c {{\n\t\ttype filter hook forward priority {priority}; policy drop;\n\t}}\n}}\n"
+        );
+        let dumps = NetfilterDumps { nft_text: Item::known(0, text), nft_json: Item::not_collected(), ..no_rules() };
+        let netfilter = Netfilter::compile(&dumps);
+        let stops = |part| {
+            let (src_mac, dst_mac) = (MacAddr::ZERO, MacAddr::ZERO);
+            let at = BridgePoint {
+                hook: Hook::Forward,
+                part,
+                bridge: &bridge,
+                in_port: None,
+                out_port: None,
+                src_mac,
+                dst_mac,
+            };
+            let (mut packet, mut state) = (web(), PacketState::default());
+            let (mut conntrack, mut forks) = (Conntrack::default(), Forks::first());
+            let result =
+                netfilter.run_bridge(&at, &mut packet, &mut state, &mut conntrack, &Env::default(), &mut forks);
+            !result.blockers.is_empty()
+        };
+        let wanted = [true, early, !early];
+        assert_eq!([BridgePart::All, BridgePart::BeforeIp, BridgePart::AfterIp].map(stops), wanted, "{priority}");
     }
 }

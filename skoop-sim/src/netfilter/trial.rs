@@ -79,7 +79,7 @@ impl Trial {
                 self.packet == other.packet
                     && self.state.fares_like(&other.state)
                     && self.conntrack.is_like(&other.conntrack)
-                    && (self.result.reroute, self.result.tproxy) == (other.result.reroute, other.result.tproxy)
+                    && (self.result.rerouted_by, self.result.tproxy) == (other.result.rerouted_by, other.result.tproxy)
                     && self.result.redirect == other.result.redirect
             }
             (Some(one), Some(two)) => {

@@ -1,13 +1,15 @@
 //! Bridges: frames between ports, and to and from the bridge's own device.
 
+use std::net::IpAddr;
+
 use skoop_model::{
     BridgeConfig, Evidence, Family, FdbEntry, IfIndex, Link, LinkKind, MacAddr, PortState, RouteKind, Stage, Unseen,
 };
 
 use super::input::exceeds;
-use super::walker::{Devices, Skb, Walker, link_evidence};
+use super::walker::{Devices, Routed, Skb, Walker, link_evidence};
 use super::{Ending, Stop};
-use crate::{Flow, Forks, Hook, Lookup, PacketState};
+use crate::{BridgePart, Flow, Forks, Found, Hook, Lookup, PacketState};
 
 /// Where a bridge sends a frame.
 #[derive(Clone, Copy)]
@@ -46,17 +48,22 @@ impl<'a> Walker<'a, '_> {
         }
         // `eth_type_trans` goes by the port's address, `br_handle_frame` by the bridge's.
         skb.to_host = [port.mac, bridge.mac].contains(&Some(skb.dst_mac));
-        self.bridge_hook(Hook::Prerouting, bridge, (Some(port), None), &mut skb);
         if self.calls_iptables(bridge, skb.packet.family()) {
+            self.bridge_hook_part(Hook::Prerouting, BridgePart::BeforeIp, bridge, (Some(port), None), &mut skb);
             let before = skb.packet.dst;
             skb.in_port = Some(port.index);
             let devices = Devices { input: Some(bridge.index), in_port: Some(port.index), ..Devices::default() };
             self.hook(Hook::Prerouting, devices, &mut skb);
             skb.prerouted = true;
             skb.route = Some(RouteKind::Unicast);
-            if skb.packet.dst != before {
-                self.bridged_dnat(bridge, &mut skb)?;
+            let dnat = if skb.packet.dst == before { None } else { self.bridged_dnat(bridge, &mut skb)? };
+            self.bridge_hook_part(Hook::Prerouting, BridgePart::AfterIp, bridge, (Some(port), None), &mut skb);
+            if let Some((next_hop, found)) = dnat {
+                // `br_nf_pre_routing_finish_bridge`: the source address of the frame stays.
+                skb.dst_mac = self.neighbour(bridge, next_hop, &found, &skb)?;
             }
+        } else {
+            self.bridge_hook(Hook::Prerouting, bridge, (Some(port), None), &mut skb);
         }
         if skb.dst_mac.is_group() {
             return self.bridge_group(bridge, port, skb);
@@ -120,9 +127,9 @@ impl<'a> Walker<'a, '_> {
         self.unknown(what, "it is flooded, and a walk follows one packet")
     }
 
-    /// DNAT on a bridge: to the neighbour's MAC address if the new destination is on the same bridge, else up to be
-    /// routed (`br_nf_pre_routing_finish`, `net/bridge/br_netfilter_hooks.c`).
-    fn bridged_dnat(&mut self, bridge: &Link, skb: &mut Skb) -> Result<(), Ending> {
+    /// DNAT on a bridge: to a neighbour if the new destination is on the same bridge, else up to be routed
+    /// (`br_nf_pre_routing_finish`, `net/bridge/br_netfilter_hooks.c`).
+    fn bridged_dnat(&mut self, bridge: &Link, skb: &mut Skb) -> Result<Option<(IpAddr, Found<'a>)>, Ending> {
         let namespace = self.namespace;
         let family = skb.packet.family();
         let flow = Flow { iif: Some(bridge.index), ..Flow::of(&skb.packet) };
@@ -135,23 +142,19 @@ impl<'a> Walker<'a, '_> {
                 return Err(self.refused(Some(bridge.index), &silent, refused));
             }
             _ => {
-                skb.dst_mac = own;
-                skb.to_host = true;
-                return Ok(());
+                bridged_up(own, None, skb);
+                return Ok(None);
             }
         };
         let forwards = || namespace.forwards(family, bridge) != Some(false);
         let same_bridge = found.nexthop.and_then(|hop| hop.link) == Some(bridge.index) && !found.is_local();
         if !same_bridge || (family == Family::V4 && !forwards()) {
-            skb.dst_mac = own;
-            skb.to_host = true;
-            return Ok(());
+            bridged_up(own, found.device(), skb);
+            return Ok(None);
         }
         self.source_check(bridge, skb, Some(bridge.index))?;
         let next_hop = found.nexthop.and_then(|hop| hop.gateway).unwrap_or(skb.packet.dst);
-        // The source address of the frame stays (`br_nf_pre_routing_finish_bridge`).
-        skb.dst_mac = self.neighbour(bridge, next_hop, &found, skb)?;
-        Ok(())
+        Ok(Some((next_hop, found)))
     }
 
     /// A frame goes from port to port (`br_forward`, `net/bridge/br_forward.c`).
@@ -172,10 +175,10 @@ impl<'a> Walker<'a, '_> {
             let by = walker.fdb_evidence(bridge, skb.dst_mac, Way::Port(out.index), because);
             (format!("bridged to port {}", out.name), by)
         });
-        self.bridge_hook(Hook::Forward, bridge, (Some(port), Some(out)), &mut skb);
-        // `br_nf_forward_ip` and `br_nf_post_routing` go by what PREROUTING of the bridge noted.
+        // `br_nf_forward` and `br_nf_post_routing` go by what PREROUTING of the bridge noted; the latter comes last of all.
         let called = skb.in_port.is_some();
         if called {
+            self.bridge_hook_part(Hook::Forward, BridgePart::BeforeIp, bridge, (Some(port), Some(out)), &mut skb);
             let devices = Devices {
                 input: Some(bridge.index),
                 output: Some(bridge.index),
@@ -183,10 +186,12 @@ impl<'a> Walker<'a, '_> {
                 out_port: Some(out.index),
             };
             self.hook(Hook::Forward, devices, &mut skb);
+            self.bridge_hook_part(Hook::Forward, BridgePart::AfterIp, bridge, (Some(port), Some(out)), &mut skb);
             self.bridge_hook(Hook::Postrouting, bridge, (None, Some(out)), &mut skb);
             self.hook(Hook::Postrouting, Devices { input: None, ..devices }, &mut skb);
             self.bridge_fragments(out, &mut skb)?;
         } else {
+            self.bridge_hook(Hook::Forward, bridge, (Some(port), Some(out)), &mut skb);
             self.bridge_hook(Hook::Postrouting, bridge, (None, Some(out)), &mut skb);
         }
         self.leave_by_port(out, skb)
@@ -340,6 +345,12 @@ impl<'a> Walker<'a, '_> {
         let permanent = if entry.is_static { " permanent" } else { "" };
         format!("{} dev {}{dst}{controller}{permanent}", entry.mac, name(entry.link))
     }
+}
+
+/// What DNAT leads off a bridge goes up, with the route that was found.
+fn bridged_up(own: MacAddr, device: Option<IfIndex>, skb: &mut Skb) {
+    (skb.dst_mac, skb.to_host) = (own, true);
+    skb.routed = Some(Routed { mark: skb.packet.mark, tos: skb.packet.tos, device });
 }
 
 fn is_filtering(bridge: &Link) -> bool {

@@ -3,11 +3,12 @@
 use std::net::IpAddr;
 
 use crate::mutation::{Mutation, is};
-use skoop_model::{Evidence, Family, IfIndex, Link, Packet, Protocol, Stage};
+use skoop_model::{Evidence, Family, IfIndex, Link, Packet, Protocol, RouteKind, Stage};
 
 use super::reply::IcmpError;
 use super::walker::{Devices, Skb, Walker, link_evidence};
 use super::{Ending, Errno, Stop};
+use crate::conntrack::Maker;
 use crate::{Found, Hook};
 
 impl Walker<'_, '_> {
@@ -129,10 +130,37 @@ impl Walker<'_, '_> {
         });
     }
 
+    /// Whether a copy of what is sent comes in again (`ip_mc_output`, `net/ipv4/ip_output.c`): of broadcasts, and of what goes to a
+    /// group that the device is in.
+    fn is_copied(&self, out: IfIndex, found: &Found<'_>, skb: &Skb) -> bool {
+        let IpAddr::V4(dst) = skb.packet.dst else { return false };
+        let Some(link) = self.namespace.link(out).filter(|link| skb.input.is_none() && !link.loopback) else {
+            return false;
+        };
+        let group = dst.is_multicast() && self.always_joined(link, skb.packet.dst);
+        dst.is_broadcast() || group || found.kind() == RouteKind::Broadcast
+    }
+
+    /// That copy passes POSTROUTING first, and without a socket (`skb_clone`): what its rules say about NAT holds for the flow. Then it
+    /// comes in by the device that the packet leaves by (`dev_loopback_xmit`).
+    fn copy_passes(&mut self, out: IfIndex, skb: &Skb) {
+        let mut state = skb.state.clone();
+        (state.maker, state.copy) = (Maker::NoSocket, true);
+        let mut copy = Skb { packet: skb.packet.clone(), state, ..*skb };
+        let leaves = Devices { output: Some(out), ..Devices::default() };
+        let enters = Devices { input: Some(out), ..Devices::default() };
+        let _passed = self.copy_hook(Hook::Postrouting, leaves, &mut copy)
+            && self.copy_hook(Hook::Prerouting, enters, &mut copy)
+            && self.copy_hook(Hook::Input, enters, &mut copy);
+    }
+
     /// `ip_output`: POSTROUTING, then the neighbour, then the device (`net/ipv4/ip_output.c`).
     pub(super) fn ip_output(&mut self, out: IfIndex, found: &Found<'_>, mut skb: Skb) -> Result<Ending, Ending> {
         // "indev = skb->dev" of `ip_output` and `ip6_output`.
         let devices = Devices { input: skb.input, output: Some(out), ..Devices::default() };
+        if self.is_copied(out, found, &skb) {
+            self.copy_passes(out, &skb);
+        }
         self.hook(Hook::Postrouting, devices, &mut skb);
         self.fragment(out, found, &mut skb)?;
         let next_hop = found.nexthop.and_then(|hop| hop.gateway).unwrap_or(skb.packet.dst);

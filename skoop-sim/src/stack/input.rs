@@ -126,7 +126,10 @@ impl Walker<'_, '_> {
             let by = Evidence::new("packet", format!("destination {}", skb.packet.dst));
             return self.broadcast_input(link, skb, by);
         }
-        let flow = Flow { iif: Some(link.index), ..Flow::of(&skb.packet) };
+        let mut flow = Flow { iif: Some(link.index), ..Flow::of(&skb.packet) };
+        if let Some(routed) = skb.routed {
+            (flow.mark, flow.tos) = (routed.mark, routed.tos);
+        }
         let namespace = self.namespace;
         let found = match namespace.fib().lookup(&flow, self.forks) {
             Lookup::Found(found) => found,
@@ -249,7 +252,7 @@ impl Walker<'_, '_> {
     }
 
     /// Groups that the kernel joins by itself (`ip_mc_up`, `net/ipv4/igmp.c`; `ipv6_mc_up`, `addrconf_join_solict`).
-    fn always_joined(&self, link: &Link, group: IpAddr) -> bool {
+    pub(super) fn always_joined(&self, link: &Link, group: IpAddr) -> bool {
         match group {
             IpAddr::V4(group) => group.octets() == [224, 0, 0, 1],
             IpAddr::V6(group) => {

@@ -71,8 +71,9 @@ impl Walker<'_, '_> {
         self.leaves_loopback(out, &skb)?;
         self.sender_fits(out, &found, &skb)?;
         // Only mangle and NAT ask for it (`ip_route_me_harder`, net/ipv4/netfilter.c): a mark set in raw changes no route.
-        if self.hook(Hook::Output, Devices { output: Some(out), ..Devices::default() }, &mut skb) {
-            let flow = Flow { oif: sending.bound, uid: sending.uid, ..Flow::of(&skb.packet) };
+        let again = self.hook(Hook::Output, Devices { output: Some(out), ..Devices::default() }, &mut skb);
+        if let Some((mark, tos)) = again {
+            let flow = Flow { oif: sending.bound, uid: sending.uid, mark, tos, ..Flow::of(&skb.packet) };
             found = match namespace.fib().lookup(&flow, self.forks) {
                 Lookup::Found(found) => found,
                 other => return Err(self.refused(None, &skb, other)),

@@ -178,7 +178,9 @@ impl Walker<'_, '_> {
                 let is_own = own.is_some_and(|device| {
                     // `ipv6_chk_addr`: addresses of link or host scope belong to their device alone.
                     let scoped = address.is_unicast_link_local() || address.is_loopback();
-                    !scoped || skb.input == Some(device)
+                    // `nf_send_unreach6`: what leaves counts as the loopback device's.
+                    let lo = || self.namespace.link(device).is_some_and(|link| link.loopback);
+                    !scoped || skb.input.map_or_else(lo, |input| input == device)
                 });
                 if is_own {
                     return (Some(dst), bound);
@@ -190,7 +192,8 @@ impl Walker<'_, '_> {
                     Lookup::Found(found) => found.route.prefsrc.is_some(),
                     _ => false,
                 };
-                (skb.input.filter(|_| !named).and_then(|device| fib.select_address_v6(Some(device), src)), bound)
+                let input = skb.routed.and_then(|routed| routed.device).or(skb.input);
+                (input.filter(|_| !named).and_then(|device| fib.select_address_v6(Some(device), src)), bound)
             }
         }
     }

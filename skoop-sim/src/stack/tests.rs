@@ -1,9 +1,9 @@
 //! Answers and the checks on what comes in, one table for each; the kernel itself is asked in `tests/stack_kernel`.
 
 use skoop_model::{
-    Address, AddressScope, Family, Frame, HostRole, IfIndex, Item, Link, LinkKind, MacAddr, NamespaceSnapshot,
-    NetfilterDumps, NetnsId, NextHop, NodeName, Packet, Route, RouteKind, RouteProtocol, RouteScope, RoutingRule,
-    RuleAction, Sysctls, TableId,
+    Address, AddressScope, BridgeConfig, Family, Frame, HostRole, IfIndex, Item, Link, LinkKind, MacAddr, Mark,
+    MarkMask, NamespaceSnapshot, NetfilterDumps, NetnsId, NextHop, NodeName, Packet, Route, RouteKind, RouteProtocol,
+    RouteScope, RoutingRule, RuleAction, Sysctls, TableId,
 };
 
 use super::*;
@@ -322,5 +322,125 @@ fn owners_of_answers() {
         assert_eq!(arrives(syn("192.0.2.1")), error, "{test}: no route");
         assert_eq!(arrives(syn("10.2.0.2")), reset, "{test}: REJECT");
         assert_eq!(arrives(syn("10.2.0.1")), error, "{test}: no socket");
+    }
+}
+
+/// `icmp_route_lookup`, net/ipv4/icmp.c: the error of REJECT in OUTPUT goes by the route that DNAT gave the packet before
+/// (`ip_route_me_harder`), so that its sender is chosen anew.
+#[test]
+fn errors_about_what_was_routed_anew() {
+    let rules = "*nat\n:OUTPUT ACCEPT [0:0]\n-A OUTPUT -p tcp -j DNAT --to-destination 10.2.0.3\nCOMMIT\n\
+                 *filter\n:OUTPUT ACCEPT [0:0]\n-A OUTPUT -p tcp -j REJECT\n-A OUTPUT -s 10.1.0.1 -p icmp -j DROP\nCOMMIT\n";
+    let packet = Packet { src: ip("10.1.0.1"), ..syn("10.1.0.1") };
+    let entry = Entry::Local { packet, choose_source: false, sender: Sender::default() };
+    let answer = taken(&router(rules), entry).answer.expect("an answer");
+    assert_eq!((answer.packet.src, answer.arrived()), (ip("10.1.0.1"), None), "{answer:?}");
+}
+
+/// `ip_mc_output`, net/ipv4/ip_output.c: a copy of a broadcast passes POSTROUTING first, without socket, and decides about NAT.
+#[test]
+fn the_copy_of_a_broadcast_comes_first() {
+    for (test, dst, translated) in [
+        ("-m owner --socket-exists", "10.1.0.255", false),
+        ("-m owner --socket-exists", "10.1.0.7", true),
+        ("-m owner ! --socket-exists", "10.1.0.255", true),
+        ("-m owner ! --socket-exists", "10.1.0.7", false),
+        ("-p udp", "10.1.0.255", true),
+    ] {
+        let rules =
+            format!("*nat\n:POSTROUTING ACCEPT [0:0]\n-A POSTROUTING {test} -j SNAT --to-source 10.9.0.9\nCOMMIT\n");
+        let packet = Packet::udp(ip("10.1.0.1"), 4000.into(), ip(dst), 53.into(), 60);
+        let sender = Sender { uid: Some(0), gid: Some(0) };
+        let outcome = taken(&router(&rules), Entry::Local { packet, choose_source: false, sender });
+        let Ending::Sent { frame, .. } = outcome.ending else { panic!("{test} {dst}: {:?}", outcome.ending) };
+        assert_eq!(frame.packet.src == ip("10.9.0.9"), translated, "{test} {dst}");
+    }
+}
+
+/// `br_nf_pre_routing_finish`, net/bridge/br_netfilter_hooks.c: what DNAT sends up is routed there, and keeps that route (`skb_valid_dst`
+/// of `ip_rcv_finish_core`), whatever bridge chains do to its mark later.
+#[test]
+fn what_a_bridge_routed_is_not_routed_again() {
+    let rules =
+        "*nat\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -d 10.96.0.1 -p tcp -j DNAT --to-destination 10.2.0.2\nCOMMIT\n";
+    for (chain, leaves) in
+        [("prerouting priority -200", false), ("prerouting priority 10", true), ("input priority 0", true)]
+    {
+        let mut snapshot = router(rules).snapshot().clone();
+        let text = format!(
+            "table bridge t {{\n\tchain c {{\n\t\ttype filter hook {chain}; policy accept;\n\t\tmeta mark set 1\n\t}}\n}}\n"
+        );
+        snapshot.netfilter.nft_text = Item::known(0, text);
+        snapshot.netfilter.nft_json = Item::not_collected();
+        let mut links = snapshot.links.elements().to_vec();
+        let bridge = LinkKind::Bridge(BridgeConfig { nf_call_iptables: true, ..BridgeConfig::default() });
+        links.push(Link { mac: Some(OWN), ..Link::new(IfIndex(4), "br0", bridge) });
+        let port = Link::new(IfIndex(5), "port0", LinkKind::Physical);
+        links.push(Link { mac: Some(OWN), controller: Some(IfIndex(4)), ..port });
+        snapshot.links = Item::known(0, links);
+        let mut policies = snapshot.rules.elements().to_vec();
+        let mark = Some(MarkMask { value: Mark(1), mask: Mark(1) });
+        policies.push(RoutingRule {
+            mark,
+            priority: 100,
+            action: RuleAction::Blackhole,
+            ..RoutingRule::any(Family::V4)
+        });
+        snapshot.rules = Item::known(0, policies);
+        let frame = Frame { src_mac: PEER, dst_mac: OWN, packet: syn("10.96.0.1") };
+        let outcome = taken(&Namespace::new(snapshot), Entry::Frame { device: IfIndex(5), frame });
+        assert_eq!(matches!(outcome.ending, Ending::Sent { device: ETH1, .. }), leaves, "{chain}: {outcome:?}");
+    }
+}
+
+/// `ipt_mangle_out`, net/ipv4/netfilter/iptable_mangle.c: the packet is routed anew at once, and a mark set later changes nothing.
+#[test]
+fn output_routes_anew_by_the_mark_of_that_moment() {
+    for (mangle, filter, leaves) in
+        [("MARK --set-mark 2", "MARK --set-mark 1", true), ("MARK --set-mark 1", "ACCEPT", false)]
+    {
+        let rules = format!(
+            "*mangle\n:OUTPUT ACCEPT [0:0]\n-A OUTPUT -j {mangle}\nCOMMIT\n*nat\n:OUTPUT ACCEPT [0:0]\n-A OUTPUT -j {filter}\nCOMMIT\n"
+        );
+        let mut snapshot = router(&rules).snapshot().clone();
+        let mut policies = snapshot.rules.elements().to_vec();
+        let mark = Some(MarkMask { value: Mark(1), mask: Mark(u32::MAX) });
+        policies.push(RoutingRule {
+            mark,
+            priority: 100,
+            action: RuleAction::Blackhole,
+            ..RoutingRule::any(Family::V4)
+        });
+        snapshot.rules = Item::known(0, policies);
+        let packet = Packet { src: ip("10.1.0.1"), ..syn("10.2.0.2") };
+        let entry = Entry::Local { packet, choose_source: false, sender: Sender::default() };
+        let outcome = taken(&Namespace::new(snapshot), entry);
+        assert_eq!(matches!(outcome.ending, Ending::Sent { .. }), leaves, "{mangle}: {outcome:?}");
+    }
+}
+
+/// `dev_loopback_xmit`, net/core/dev.c: the copy of a broadcast passes PREROUTING and INPUT, and what rules remember of it stays,
+/// up to the one that stops it.
+#[test]
+fn the_copy_of_a_broadcast_comes_in() {
+    for (input, stops) in [
+        ("-A INPUT -m recent --name seen --set -j DROP", true),
+        ("-A INPUT -i eth0 -m recent --name seen --set", true),
+        ("-A INPUT -i lo -m recent --name seen --set", false),
+        ("-A INPUT -j DROP\n-A INPUT -m recent --name seen --set", false),
+    ] {
+        let rules = format!(
+            "*filter\n:INPUT ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n-A OUTPUT -m recent --name seen --rcheck -j DROP\n{input}\nCOMMIT\n"
+        );
+        let namespace = router(&rules);
+        let node = NodeName::from("node");
+        let site = Site { node: &node, label: "host", namespace: &namespace };
+        let mut conntrack = Conntrack::default();
+        let mut send = || {
+            let packet = Packet::udp(ip("10.1.0.1"), 4000.into(), ip("10.1.0.255"), 53.into(), 60);
+            let entry = Entry::Local { packet, choose_source: false, sender: Sender { uid: Some(0), gid: Some(0) } };
+            walk(site, entry, &mut conntrack, &Wires, &mut Forks::first(), false).blockers.is_empty()
+        };
+        assert_eq!((send(), send()), (true, !stops), "{input}");
     }
 }

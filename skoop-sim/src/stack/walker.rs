@@ -1,14 +1,16 @@
 //! State of a walk: the trace, the blockers, and the small steps that all stages share.
 
-use skoop_model::{Evidence, Frame, IfIndex, Link, MacAddr, Packet, Place, Route, RouteKind, Stage, Step, Unseen};
+use skoop_model::{
+    Evidence, Frame, IfIndex, Link, MacAddr, Mark, Packet, Place, Route, RouteKind, Stage, Step, Unseen,
+};
 
 use super::Said;
 use super::{Answer, Blocker, Ending, Errno, Outcome, Site, Stop, Surroundings};
 use crate::conntrack::Tracking;
 use crate::netfilter::Stopped;
 use crate::{
-    BridgePoint, Conntrack, DeviceHook, DevicePoint, Forks, Hook, HookPoint, HookResult, Namespace, NfEvent, NfVerdict,
-    PacketState,
+    BridgePart, BridgePoint, Conntrack, DeviceHook, DevicePoint, Flow, Forks, Hook, HookPoint, HookResult, Lookup,
+    Namespace, NfEvent, NfVerdict, PacketState,
 };
 
 /// Stages that one packet may pass in one namespace before it counts as looping.
@@ -29,6 +31,8 @@ pub(super) struct Skb {
     pub input: Option<IfIndex>,
     /// Kind of the route that it has (`skb_dst`); none before routing. Bridges give it one that counts as unicast.
     pub route: Option<RouteKind>,
+    /// How br_netfilter routed it, which is not asked for again (`br_nf_pre_routing_finish`: it has a dst).
+    pub routed: Option<Routed>,
     /// The frame is for this host whatever the address of the device that shows it (`PACKET_HOST`).
     pub to_host: bool,
     /// A process made it, and is told at once what becomes of it.
@@ -50,6 +54,7 @@ impl Skb {
             in_port: None,
             input: None,
             route: None,
+            routed: None,
             to_host: false,
             process: false,
         }
@@ -62,6 +67,15 @@ impl Skb {
     pub fn into_frame(self) -> Frame {
         Frame { src_mac: self.src_mac, dst_mac: self.dst_mac, packet: self.packet }
     }
+}
+
+/// A route that a packet has already.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Routed {
+    pub mark: Mark,
+    pub tos: u8,
+    /// Where it leads: IPv6 takes that for the device it came in by (`IP6CB(skb)->iif` of `ip6_rcv_core`).
+    pub device: Option<IfIndex>,
 }
 
 /// Devices at a hook.
@@ -255,8 +269,21 @@ impl<'a, 'f> Walker<'a, 'f> {
     }
 
     /// Passes a netfilter hook. Blockers are recorded and the packet goes on as if accepted.
-    /// Says whether the packet has to be routed anew (OUTPUT only).
-    pub fn hook(&mut self, hook: Hook, devices: Devices, skb: &mut Skb) -> bool {
+    /// Says by which mark and TOS the packet has to be routed anew (OUTPUT only).
+    pub fn hook(&mut self, hook: Hook, devices: Devices, skb: &mut Skb) -> Option<(Mark, u8)> {
+        let result = self.run_hook(hook, devices, skb);
+        let device = devices.output.or(devices.input);
+        let reroute = result.rerouted_by;
+        self.record(Layer::Ip(hook), device, skb, result);
+        reroute
+    }
+
+    /// Passes a netfilter hook with a copy that nobody follows: only what it leaves behind counts. Whether it passed.
+    pub fn copy_hook(&mut self, hook: Hook, devices: Devices, copy: &mut Skb) -> bool {
+        self.run_hook(hook, devices, copy).blockers.is_empty()
+    }
+
+    fn run_hook(&mut self, hook: Hook, devices: Devices, skb: &mut Skb) -> HookResult {
         let namespace = self.namespace;
         let link = |index: Option<IfIndex>| index.and_then(|index| namespace.link(index));
         let point = HookPoint {
@@ -267,12 +294,7 @@ impl<'a, 'f> Walker<'a, 'f> {
             out_port: link(devices.out_port),
         };
         skb.state.untraced = !self.traced;
-        let result =
-            namespace.netfilter().run(&point, &mut skb.packet, &mut skb.state, self.conntrack, namespace, self.forks);
-        let device = devices.output.or(devices.input);
-        let reroute = result.reroute;
-        self.record(Layer::Ip(hook), device, skb, result);
-        reroute
+        namespace.netfilter().run(&point, &mut skb.packet, &mut skb.state, self.conntrack, namespace, self.forks)
     }
 
     /// Passes the hook of a device (`nf_ingress`, `nf_hook_egress`).
@@ -289,14 +311,26 @@ impl<'a, 'f> Walker<'a, 'f> {
         self.record(Layer::Device(hook), Some(device.index), skb, result);
     }
 
-    /// Passes a hook of a bridge: chains of its own family. Those of IP, where br_netfilter calls them, come after.
+    /// Passes a hook of a bridge: all chains of its own family.
     pub fn bridge_hook(&mut self, hook: Hook, bridge: &Link, ports: (Option<&Link>, Option<&Link>), skb: &mut Skb) {
+        self.bridge_hook_part(hook, BridgePart::All, bridge, ports, skb);
+    }
+
+    /// Passes some chains of a hook of a bridge.
+    pub fn bridge_hook_part(
+        &mut self,
+        hook: Hook,
+        part: BridgePart,
+        bridge: &Link,
+        ports: (Option<&Link>, Option<&Link>),
+        skb: &mut Skb,
+    ) {
         let namespace = self.namespace;
         if !namespace.netfilter().has_bridge_chains() {
             return;
         }
         let (in_port, out_port) = ports;
-        let point = BridgePoint { hook, bridge, in_port, out_port, src_mac: skb.src_mac, dst_mac: skb.dst_mac };
+        let point = BridgePoint { hook, part, bridge, in_port, out_port, src_mac: skb.src_mac, dst_mac: skb.dst_mac };
         skb.state.untraced = !self.traced;
         let (packet, state) = (&mut skb.packet, &mut skb.state);
         let result = namespace.netfilter().run_bridge(&point, packet, state, self.conntrack, namespace, self.forks);
@@ -328,7 +362,7 @@ impl<'a, 'f> Walker<'a, 'f> {
         device: Option<IfIndex>,
         skb: &Skb,
         verdict: NfVerdict,
-        Stopped { packet, tracking, confirmed }: Stopped,
+        Stopped { packet, tracking, confirmed, rerouted }: Stopped,
     ) {
         if let NfVerdict::Reject(with) = verdict {
             let flow = match tracking {
@@ -339,6 +373,9 @@ impl<'a, 'f> Walker<'a, 'f> {
             let known = flow.is_some_and(|flow| self.conntrack.set_confirmed(flow, false));
             let mut met = Skb { packet, state: PacketState::default(), ..*skb };
             met.state.tracking = tracking;
+            if let Some(by) = rerouted {
+                met.route = self.route_kind(&met.packet, by, skb.state.sender.uid);
+            }
             // Before routing REJECT looks for a route itself (`nf_reject_fill_skb_dst`).
             met.route.get_or_insert(RouteKind::Unicast);
             match layer {
@@ -352,6 +389,15 @@ impl<'a, 'f> Walker<'a, 'f> {
         }
         if matches!(layer, Layer::Ip(Hook::Output | Hook::Postrouting)) {
             self.fail(skb, Errno::Eperm);
+        }
+    }
+
+    /// Kind of the route that a packet of this host's own would get now (`ip_route_me_harder`, net/ipv4/netfilter.c).
+    fn route_kind(&self, packet: &Packet, (mark, tos): (Mark, u8), uid: Option<u32>) -> Option<RouteKind> {
+        let flow = Flow { uid, mark, tos, ..Flow::of(packet) };
+        match self.namespace.fib().lookup(&flow, &mut Forks::first()) {
+            Lookup::Found(found) => Some(found.kind()),
+            _ => None,
         }
     }
 

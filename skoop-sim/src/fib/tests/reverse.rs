@@ -48,3 +48,16 @@ fn ipv6_takes_the_longest_prefix() {
         assert_eq!(fib.netfilter_reverse_path(&packet, &link(ETH0, "eth0"), ReversePath::default()), expected, "{src}");
     }
 }
+
+/// `rt6_device_match`, net/ipv6/route.c: of one prefix the route by the device counts, whatever its metric; without device the first.
+#[test]
+fn ipv6_takes_the_route_by_the_device() {
+    let metric = |metric, device| Route { metric, ..route(TableId::MAIN, "fd00:1::/64", vec![hop(None, device, 1)]) };
+    let dead = NextHop { dead: true, ..hop(None, ETH0, 1) };
+    let dead = Route { metric: 256, ..route(TableId::MAIN, "fd00:1::/64", vec![dead]) };
+    for (second, expected) in [(metric(256, ETH0), Tri::Yes), (metric(256, LO), Tri::No), (dead, Tri::No)] {
+        let fib = Fib::new(&node(&[metric(12, ETH1), second], &default_rules(Family::V6)));
+        let packet = Packet::tcp_syn(ip("fd00:1::7"), Port(1), ip("fd00:9::1"), Port(2));
+        assert_eq!(fib.netfilter_reverse_path(&packet, &link(ETH0, "eth0"), ReversePath::default()), expected);
+    }
+}

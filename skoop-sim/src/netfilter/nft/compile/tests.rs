@@ -476,7 +476,7 @@ fn a_broken_dump_is_unknown() {
 /// Chains of devices and bridges are met only there.
 #[test]
 fn devices_and_bridges_have_their_own_hooks() {
-    use crate::netfilter::{BridgePoint, DeviceHook, DevicePoint};
+    use crate::netfilter::{BridgePart, BridgePoint, DeviceHook, DevicePoint};
     use crate::{Conntrack, PacketState};
     use skoop_model::MacAddr;
     let text = "table netdev n {\nchain i {\ntype filter hook ingress device \"eth0\" priority 0; policy accept;\nip saddr 10.0.0.5 drop\n}\n}\ntable bridge b {\nchain f {\ntype filter hook forward priority 0; policy accept;\nmeta ibrname \"br0\" ether daddr 02:00:00:00:00:02 ip protocol tcp drop\n}\n}\n";
@@ -495,6 +495,7 @@ fn devices_and_bridges_have_their_own_hooks() {
     assert_eq!(result.blockers.len(), 1);
     let at = BridgePoint {
         hook: Hook::Forward,
+        part: BridgePart::All,
         bridge: &bridge,
         in_port: Some(&port),
         out_port: Some(&eth0),

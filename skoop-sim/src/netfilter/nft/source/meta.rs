@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use skoop_model::{IfIndex, Link, LinkKind, MacAddr, RouteKind};
 
 use super::{TEXT, text_bits};
-use crate::conntrack::Origin;
+use crate::conntrack::{Maker, Origin};
 use crate::netfilter::image::Seen;
 use crate::netfilter::run::{Layer, Run};
 use crate::netfilter::{DeviceHook, Hook};
@@ -116,6 +116,8 @@ impl MetaKey {
                 Some(_) => Some(Seen::unknown(TEXT)),
             },
             Self::Ipsec if run.env.has_ipsec() == Some(false) => Some(Seen::whole(0, 8)),
+            // Sockets of the kernel have a class, too.
+            Self::Cgroup if run.state.maker == Maker::KernelSocket => Some(Seen::unknown(32)),
             Self::Cgroup => owner(run, None),
             Self::Ipsec | Self::Other(_) => Some(Seen::unknown(TEXT)),
         }
@@ -160,6 +162,8 @@ fn owner(run: &Run<'_>, id: Option<u32>) -> Option<Seen> {
     match (run.state.origin, run.at.hook, run.layer) {
         (Some(Origin::Received), Hook::Input, Layer::Inet) => Some(Seen::unknown(32)),
         (Some(Origin::Received), ..) => None,
+        // No socket, or one without file.
+        _ if run.state.maker != Maker::Process => None,
         _ => Some(id.map_or(Seen::unknown(32), |id| Seen::whole(id.into(), 32))),
     }
 }
