@@ -181,6 +181,8 @@ pub struct PacketState {
     /// The local address that TPROXY handed the packet to.
     pub(crate) tproxy: Option<SocketAddr>,
     pub(crate) source_mac: Option<MacAddr>,
+    /// To whom the frame goes that the packet came in with (`skb->pkt_type`).
+    pub(crate) destination_mac: Option<MacAddr>,
     pub(crate) sender: Sender,
     pub(crate) origin: Option<Origin>,
     pub(crate) maker: Maker,

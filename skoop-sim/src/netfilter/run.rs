@@ -34,6 +34,13 @@ pub(crate) enum Layer<'r> {
     Device(&'r DevicePoint<'r>),
 }
 
+impl Layer<'_> {
+    /// Whether it is that of an address family.
+    pub fn is_inet(self) -> bool {
+        matches!(self, Self::Inet)
+    }
+}
+
 /// What is unknown about a rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RuleDoubt {

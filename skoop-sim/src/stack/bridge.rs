@@ -350,6 +350,7 @@ impl<'a> Walker<'a, '_> {
 /// What DNAT leads off a bridge goes up, with the route that was found.
 fn bridged_up(own: MacAddr, device: Option<IfIndex>, skb: &mut Skb) {
     (skb.dst_mac, skb.to_host) = (own, true);
+    skb.state.destination_mac = Some(own);
     skb.routed = Some(Routed { mark: skb.packet.mark, tos: skb.packet.tos, device });
 }
 

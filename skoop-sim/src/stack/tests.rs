@@ -424,13 +424,13 @@ fn output_routes_anew_by_the_mark_of_that_moment() {
 #[test]
 fn the_copy_of_a_broadcast_comes_in() {
     for (input, stops) in [
-        ("-A INPUT -m recent --name seen --set -j DROP", true),
-        ("-A INPUT -i eth0 -m recent --name seen --set", true),
-        ("-A INPUT -i lo -m recent --name seen --set", false),
-        ("-A INPUT -j DROP\n-A INPUT -m recent --name seen --set", false),
+        ("-A INPUT -j CONNMARK --set-mark 1\n-A INPUT -j DROP", true),
+        ("-A INPUT -i eth0 -j CONNMARK --set-mark 1", true),
+        ("-A INPUT -i lo -j CONNMARK --set-mark 1", false),
+        ("-A INPUT -j DROP\n-A INPUT -j CONNMARK --set-mark 1", false),
     ] {
         let rules = format!(
-            "*filter\n:INPUT ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n-A OUTPUT -m recent --name seen --rcheck -j DROP\n{input}\nCOMMIT\n"
+            "*filter\n:INPUT ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n-A OUTPUT -m connmark --mark 1 -j DROP\n{input}\nCOMMIT\n"
         );
         let namespace = router(&rules);
         let node = NodeName::from("node");
@@ -442,5 +442,22 @@ fn the_copy_of_a_broadcast_comes_in() {
             walk(site, entry, &mut conntrack, &Wires, &mut Forks::first(), false).blockers.is_empty()
         };
         assert_eq!((send(), send()), (true, !stops), "{input}");
+    }
+}
+
+/// `eth_type_trans`, net/ethernet/eth.c: the frame says whom it is for, whatever its packet says.
+#[test]
+fn the_kind_of_a_packet_is_that_of_its_frame() {
+    for (dst, mac, kind) in [
+        ("10.1.0.255", OWN, "unicast"),
+        ("10.1.0.255", MacAddr::BROADCAST, "broadcast"),
+        ("10.2.0.1", MacAddr::BROADCAST, "broadcast"),
+        ("10.2.0.1", OWN, "unicast"),
+    ] {
+        let rules = format!("*filter\n:INPUT ACCEPT [0:0]\n-A INPUT -m pkttype --pkt-type {kind} -j DROP\nCOMMIT\n");
+        let packet = Packet::udp(ip("10.1.0.2"), 4000.into(), ip(dst), 53.into(), 60);
+        let frame = Frame { src_mac: PEER, dst_mac: mac, packet };
+        let outcome = taken(&router(&rules), Entry::Frame { device: ETH0, frame });
+        assert_eq!(outcome.blockers.len(), 1, "{dst} in a frame for {mac}: {outcome:?}");
     }
 }

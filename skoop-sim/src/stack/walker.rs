@@ -45,6 +45,7 @@ impl Skb {
         if frame.src_mac != MacAddr::ZERO {
             state.set_source_mac(frame.src_mac);
         }
+        state.destination_mac = Some(frame.dst_mac).filter(|mac| *mac != MacAddr::ZERO);
         Self {
             packet: frame.packet,
             src_mac: frame.src_mac,
@@ -394,7 +395,7 @@ impl<'a, 'f> Walker<'a, 'f> {
 
     /// Kind of the route that a packet of this host's own would get now (`ip_route_me_harder`, net/ipv4/netfilter.c).
     fn route_kind(&self, packet: &Packet, (mark, tos): (Mark, u8), uid: Option<u32>) -> Option<RouteKind> {
-        let flow = Flow { uid, mark, tos, ..Flow::of(packet) };
+        let flow = Flow { mark, tos, uid, ..Flow::of(packet) };
         match self.namespace.fib().lookup(&flow, &mut Forks::first()) {
             Lookup::Found(found) => Some(found.kind()),
             _ => None,

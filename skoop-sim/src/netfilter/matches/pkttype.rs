@@ -49,7 +49,8 @@ impl Matcher for Pkttype {
 
 /// If the frame's own destination is not at hand: a sender gives each kind of IP address the frame of its kind.
 fn kind_of(run: &Run<'_>) -> Option<Kind> {
-    if let Some(mac) = run.packet.details.as_ref().and_then(|details| details.dst_mac) {
+    let told = || run.packet.details.as_ref().and_then(|details| details.dst_mac);
+    if let Some(mac) = run.state.destination_mac.or_else(told) {
         return Some(match mac {
             MacAddr::BROADCAST => Kind::Broadcast,
             mac if mac.is_group() => Kind::Multicast,

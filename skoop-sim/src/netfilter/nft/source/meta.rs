@@ -194,6 +194,14 @@ fn packet_type(run: &Run<'_>) -> Seen {
         return Seen::whole(kind, 8);
     }
     let kind = match packet.dst {
+        _ if run.state.destination_mac.is_some() && run.layer.is_inet() => {
+            run.state.destination_mac.map(|mac| match mac {
+                MacAddr::BROADCAST => BROADCAST,
+                mac if mac.is_group() => MULTICAST,
+                // br_netfilter makes it the host's as long as IP has it.
+                _ => 0,
+            })
+        }
         dst if dst.is_multicast() => Some(MULTICAST),
         IpAddr::V4(dst) if dst.is_broadcast() => Some(BROADCAST),
         dst => run.env.address_kind(dst, None).map(|kind| if kind == RouteKind::Broadcast { BROADCAST } else { 0 }),
