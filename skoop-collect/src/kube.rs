@@ -18,20 +18,25 @@
 //! # }
 //! ```
 
+mod access;
 mod config_map;
 mod connect;
 mod failure;
 mod list;
 mod reduce;
+mod traffic;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ::kube::Client;
 use skoop_model::{ClusterSnapshot, Item};
 
 use crate::CollectError;
+pub use access::{Permission, Reviewed, TO_ASK_AGENTS, TO_MAKE_PODS, TO_READ};
 use list::Lister;
+pub use traffic::Traffic;
 
 /// Time that one request may take.
 const TIMEOUT: Duration = Duration::from_secs(15);
@@ -46,8 +51,16 @@ pub struct ClusterOptions {
     pub kubeconfig: Option<PathBuf>,
     /// Context of the kubeconfig; none is its current one.
     pub context: Option<String>,
+    /// Entry under `clusters` of the kubeconfig, instead of the context's.
+    pub cluster: Option<String>,
+    /// Entry under `users` of the kubeconfig, instead of the context's.
+    pub user: Option<String>,
+    /// What is otherwise than the kubeconfig says.
+    pub overrides: Overrides,
     /// User to act as (`kubectl --as`).
     pub impersonate: Option<String>,
+    /// Groups to act as (`kubectl --as-group`).
+    pub impersonate_groups: Vec<String>,
     /// Time that one request may take.
     pub timeout: Duration,
     /// Objects per page of a list; 0 asks for all at once.
@@ -56,7 +69,43 @@ pub struct ClusterOptions {
 
 impl Default for ClusterOptions {
     fn default() -> Self {
-        Self { kubeconfig: None, context: None, impersonate: None, timeout: TIMEOUT, page_size: PAGE_SIZE }
+        Self {
+            kubeconfig: None,
+            context: None,
+            cluster: None,
+            user: None,
+            overrides: Overrides::default(),
+            impersonate: None,
+            impersonate_groups: Vec::new(),
+            timeout: TIMEOUT,
+            page_size: PAGE_SIZE,
+        }
+    }
+}
+
+/// Parts of a kubeconfig that are said otherwise, as kubectl's options of these names do.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Overrides {
+    /// URL of the API server.
+    pub server: Option<String>,
+    /// Name that the server's certificate must bear.
+    pub tls_server_name: Option<String>,
+    /// File with the certificates of those who may have signed the server's.
+    pub certificate_authority: Option<PathBuf>,
+    /// Whether the server's certificate is not checked.
+    pub insecure_skip_tls_verify: bool,
+    /// File with the client's certificate.
+    pub client_certificate: Option<PathBuf>,
+    /// File with the client's key.
+    pub client_key: Option<PathBuf>,
+    /// Bearer token.
+    pub token: Option<String>,
+}
+
+/// Without the token.
+impl std::fmt::Debug for Overrides {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Overrides").field("server", &self.server).finish_non_exhaustive()
     }
 }
 
@@ -65,6 +114,7 @@ impl Default for ClusterOptions {
 pub struct ClusterReader {
     lister: Lister,
     source: String,
+    traffic: Arc<Traffic>,
 }
 
 impl std::fmt::Debug for ClusterReader {
@@ -82,15 +132,16 @@ impl ClusterReader {
     /// is missing is an error, never a reason to ask another cluster.
     pub async fn connect(options: &ClusterOptions) -> Result<Self, CollectError> {
         let (config, source) = connect::config(options, &connect::Surroundings::of_process()).await?;
-        let client = Client::try_from(config)
+        let traffic = Arc::default();
+        let client = traffic::counted(config, &traffic)
             .map_err(|error| CollectError::Client { cluster: source.clone(), source: Box::new(error) })?;
         let lister = Lister { client, timeout: options.timeout, page_size: options.page_size };
-        Ok(Self { lister, source })
+        Ok(Self { lister, source, traffic })
     }
 
     /// A reader that uses this client. `source` names the cluster for people.
     pub fn from_client(client: Client, source: String) -> Self {
-        Self { lister: Lister { client, timeout: TIMEOUT, page_size: PAGE_SIZE }, source }
+        Self { lister: Lister { client, timeout: TIMEOUT, page_size: PAGE_SIZE }, source, traffic: Arc::default() }
     }
 
     /// The same reader with another time-out per request.
@@ -105,6 +156,16 @@ impl ClusterReader {
     pub fn with_page_size(mut self, page_size: u32) -> Self {
         self.lister.page_size = page_size;
         self
+    }
+
+    /// The client, for what a reader does not do itself.
+    pub fn client(&self) -> Client {
+        self.lister.client.clone()
+    }
+
+    /// What was asked of the API server so far, by this reader and by clients of it. Nothing is counted for a client of one's own.
+    pub fn traffic(&self) -> &Traffic {
+        &self.traffic
     }
 
     /// Name of the cluster for people: the context's name.

@@ -3,14 +3,23 @@
 //! A [`NodeCollector`] is one way to see a node. [`Collectors`] tries several in turn, within a deadline per node; what each of them said
 //! stands in the reason if none of them saw it.
 
+mod command;
+mod file;
+pub mod pods;
+mod session;
 mod wire;
 
 use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use skoop_model::{KubeNode, NodeName, NodeSnapshot, Reason, Unavailable};
 
+pub use command::SshCollector;
+pub use file::FileCollector;
+pub use pods::{PodCollector, PodOptions};
+pub use session::serve;
 pub use wire::{Answer, MAX_SNAPSHOT_BYTES, WireError, decode, encode};
 
 /// A node to look at.
@@ -52,6 +61,18 @@ pub trait NodeCollector: Send + Sync {
 pub struct Collectors {
     ways: Vec<Box<dyn NodeCollector>>,
     deadline: Duration,
+    seen: Mutex<Vec<Look>>,
+}
+
+/// One look at a node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Look {
+    /// The node.
+    pub node: NodeName,
+    /// The way by which it was seen; none if it was not.
+    pub way: Option<&'static str>,
+    /// How long it took, ways that failed included.
+    pub took: Duration,
 }
 
 /// Time for all ways of one node together.
@@ -66,14 +87,14 @@ impl Default for Collectors {
 impl std::fmt::Debug for Collectors {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let names: Vec<_> = self.ways.iter().map(|way| way.name()).collect();
-        f.debug_struct("Collectors").field("ways", &names).field("deadline", &self.deadline).finish()
+        f.debug_struct("Collectors").field("ways", &names).field("deadline", &self.deadline).finish_non_exhaustive()
     }
 }
 
 impl Collectors {
     /// These ways, in this order.
     pub fn new(ways: Vec<Box<dyn NodeCollector>>) -> Self {
-        Self { ways, deadline: DEADLINE }
+        Self { ways, deadline: DEADLINE, seen: Mutex::default() }
     }
 
     /// The same ways with another deadline per node.
@@ -91,11 +112,28 @@ impl Collectors {
         if self.ways.is_empty() {
             return Err(Unavailable::new(Reason::NotCollected, format!("node {}: no way to see nodes", node.name)));
         }
-        let end = tokio::time::Instant::now() + self.deadline;
+        let begun = tokio::time::Instant::now();
+        let (way, answer) = self.tried(node, begun + self.deadline).await;
+        let look = Look { node: node.name.clone(), way, took: begun.elapsed() };
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).push(look);
+        answer
+    }
+
+    /// All looks so far, in the order in which they ended.
+    pub fn looks(&self) -> Vec<Look> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The first answer, with the way that gave it.
+    async fn tried(
+        &self,
+        node: &Target,
+        end: tokio::time::Instant,
+    ) -> (Option<&'static str>, Result<NodeSnapshot, Unavailable>) {
         let mut failures: Vec<(&'static str, Unavailable)> = Vec::new();
         for way in &self.ways {
             match tokio::time::timeout_at(end, way.snapshot(node)).await {
-                Ok(Ok(snapshot)) => return Ok(snapshot),
+                Ok(Ok(snapshot)) => return (Some(way.name()), Ok(snapshot)),
                 Ok(Err(why)) => failures.push((way.name(), why)),
                 Err(_) => {
                     let text = format!("no snapshot within {} s", self.deadline.as_secs_f32());
@@ -104,7 +142,7 @@ impl Collectors {
                 }
             }
         }
-        Err(joined(&node.name, &failures))
+        (None, Err(joined(&node.name, &failures)))
     }
 
     /// Ends what the ways have begun.

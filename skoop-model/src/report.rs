@@ -95,6 +95,9 @@ pub struct Finding {
     pub conditional: bool,
     /// Met on the way back.
     pub reply: bool,
+    /// Seen in only one of two readings of a live system.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub changing: bool,
     /// Node; empty where it has none.
     pub node: String,
     /// Namespace on the node: `host`, or the pod as `pod/NS/NAME`, or a name under `/run/netns`.

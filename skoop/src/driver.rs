@@ -9,7 +9,9 @@ mod bundle;
 mod cluster;
 mod drive;
 mod error;
+mod live;
 mod local;
+mod recheck;
 mod recorder;
 
 use async_trait::async_trait;
@@ -21,6 +23,7 @@ pub use bundle::BundleSource;
 pub use cluster::ClusterObjects;
 pub use drive::diagnose;
 pub use error::DriverError;
+pub use live::LiveCluster;
 pub use local::LocalHost;
 pub use recorder::Recorder;
 
@@ -30,12 +33,33 @@ pub use recorder::Recorder;
 pub trait Source: Send + Sync {
     /// Fetches one fact. A failure is a [`Supplied::Unavailable`]: it spoils that fact, never the run.
     async fn fetch(&self, want: &Want) -> Supplied;
+
+    /// Whether the same question may have another answer a moment later: true for live systems. What a negative report rests on is then
+    /// read a second time.
+    fn changes(&self) -> bool {
+        false
+    }
 }
 
 #[async_trait]
 impl<S: Source + ?Sized> Source for Box<S> {
     async fn fetch(&self, want: &Want) -> Supplied {
         (**self).fetch(want).await
+    }
+
+    fn changes(&self) -> bool {
+        (**self).changes()
+    }
+}
+
+#[async_trait]
+impl<S: Source + ?Sized> Source for std::sync::Arc<S> {
+    async fn fetch(&self, want: &Want) -> Supplied {
+        (**self).fetch(want).await
+    }
+
+    fn changes(&self) -> bool {
+        (**self).changes()
     }
 }
 

@@ -40,6 +40,7 @@
 //! - [`walk`]: one packet through one namespace, as `skoop walk` judges it.
 //! - [`sim`]: the simulated kernel, for one namespace at a time.
 //! - [`model`]: the data that all of it speaks.
+//! - [`cni`]: what the plugins of pod networks put on nodes.
 //! - [`collect`]: live systems as snapshots, and bundles.
 
 #[cfg(feature = "live")]
@@ -49,6 +50,7 @@ pub mod findings;
 pub mod render;
 pub mod walk;
 
+pub use skoop_cni as cni;
 #[cfg(any(feature = "live", feature = "bundle", feature = "dump"))]
 pub use skoop_collect as collect;
 pub use skoop_model as model;

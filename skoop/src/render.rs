@@ -20,6 +20,7 @@ mod view;
 
 use skoop_model::Report;
 
+pub use clean::line as clean_line;
 pub use html::html;
 pub use svg::svg;
 pub use terminal::terminal_svg;

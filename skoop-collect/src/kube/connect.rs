@@ -1,5 +1,7 @@
 //! Which cluster, and with whose credentials.
 
+mod overrides;
+
 use std::env;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -57,6 +59,9 @@ pub(super) async fn config(
     if let Some(user) = &options.impersonate {
         config.auth_info.impersonate = Some(user.clone());
     }
+    if !options.impersonate_groups.is_empty() {
+        config.auth_info.impersonate_groups = Some(options.impersonate_groups.clone());
+    }
     Ok((config, source))
 }
 
@@ -97,7 +102,12 @@ async fn from_files(files: &[PathBuf], options: &ClusterOptions) -> Result<(Conf
         let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
         return Err(CollectError::NoContext { path, context, known });
     }
-    let chosen = KubeConfigOptions { context: Some(context.clone()), ..KubeConfigOptions::default() };
+    overrides::apply(&mut kubeconfig, &context, options);
+    let chosen = KubeConfigOptions {
+        context: Some(context.clone()),
+        cluster: options.cluster.clone(),
+        user: options.user.clone(),
+    };
     let config = Config::from_custom_kubeconfig(kubeconfig, &chosen).await.map_err(error)?;
     Ok((config, context))
 }

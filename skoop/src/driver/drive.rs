@@ -3,12 +3,13 @@
 use futures::future::join_all;
 use skoop_model::{Question, Report};
 
-use super::{DriverError, Progress, Source};
+use super::{DriverError, Progress, Source, recheck};
 use crate::engine::{Diagnosis, Step, Supplied, Want};
 
 /// Answers a question with what `source` knows.
 ///
-/// All facts of one request are fetched at the same time; the report does not depend on the order in which they come.
+/// All facts of one request are fetched at the same time; the report does not depend on the order in which they come. What decides a
+/// negative answer is read a second time if the source [changes](Source::changes).
 ///
 /// # Errors
 ///
@@ -16,6 +17,16 @@ use crate::engine::{Diagnosis, Step, Supplied, Want};
 /// that cannot be had are no error; the report tells what they cost.
 pub async fn diagnose(source: &dyn Source, question: Question, progress: &dyn Progress) -> Result<Report, DriverError> {
     let mut diagnosis = Diagnosis::new(question);
+    let report = answer(&mut diagnosis, source, progress).await?;
+    recheck::confirmed(&mut diagnosis, source, report, progress).await
+}
+
+/// Fetches until there is a report.
+pub(super) async fn answer(
+    diagnosis: &mut Diagnosis,
+    source: &dyn Source,
+    progress: &dyn Progress,
+) -> Result<Report, DriverError> {
     loop {
         match diagnosis.step()? {
             Step::Done(report) => return Ok(*report),
@@ -30,7 +41,7 @@ pub async fn diagnose(source: &dyn Source, question: Question, progress: &dyn Pr
 }
 
 /// Fetches all facts at the same time; answers come in the order of `wants`.
-async fn fetch_all(source: &dyn Source, wants: &[Want], progress: &dyn Progress) -> Vec<Supplied> {
+pub(super) async fn fetch_all(source: &dyn Source, wants: &[Want], progress: &dyn Progress) -> Vec<Supplied> {
     join_all(wants.iter().map(|want| async move {
         progress.fetching(want);
         let supplied = source.fetch(want).await;

@@ -108,6 +108,10 @@ impl Source for LocalHost {
             )),
         }
     }
+
+    fn changes(&self) -> bool {
+        true
+    }
 }
 
 /// An error with its sources, on one line.

@@ -51,4 +51,8 @@ impl<S: Source> Source for Recorder<S> {
         self.facts.lock().unwrap_or_else(PoisonError::into_inner).insert(want.clone(), supplied.clone());
         supplied
     }
+
+    fn changes(&self) -> bool {
+        self.source.changes()
+    }
 }

@@ -91,6 +91,19 @@ impl Diagnosis {
         Ok(())
     }
 
+    /// Gives a fact anew that was read a second time. Another state of the cluster's objects makes all nodes wanted again.
+    ///
+    /// # Errors
+    ///
+    /// As [`supply`](Self::supply).
+    pub fn replace(&mut self, want: &Want, supplied: Supplied) -> Result<(), DiagnosisError> {
+        self.rounds = 0;
+        if let (Want::Node(name), Some(network)) = (want, &mut self.network) {
+            network.forget(name);
+        }
+        self.supply(want, supplied)
+    }
+
     fn add_cluster(&mut self, cluster: ClusterSnapshot) -> Result<(), DiagnosisError> {
         check_schema(cluster.schema)?;
         self.network = Some(Network::new(cluster));

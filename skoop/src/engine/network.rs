@@ -50,7 +50,7 @@ pub struct Network {
     hosts: Vec<Host>,
     by_netns: HashMap<(NodeName, NetnsId), HostId>,
     nodes: BTreeMap<NodeName, Result<SnapshotInfo, Unavailable>>,
-    closed_namespaces: usize,
+    closed_namespaces: BTreeMap<NodeName, usize>,
 }
 
 impl Network {
@@ -64,7 +64,7 @@ impl Network {
             hosts: Vec::new(),
             by_netns: HashMap::new(),
             nodes: BTreeMap::new(),
-            closed_namespaces: 0,
+            closed_namespaces: BTreeMap::new(),
         }
     }
 
@@ -75,7 +75,7 @@ impl Network {
             SnapshotInfo { of: name.0.clone(), taken_at_ms: snapshot.taken_at_ms, took_ms: snapshot.took_ms, partial };
         self.nodes.insert(name.clone(), Ok(info));
         let closed = snapshot.unseen.iter().filter(|why| why.reason == Reason::Permission);
-        self.closed_namespaces += closed.count();
+        self.closed_namespaces.insert(name.clone(), closed.count());
         let mut pods = super::pods::assign(&self.cluster, name, &snapshot.namespaces);
         for namespace in snapshot.namespaces {
             let id = HostId(self.hosts.len());
@@ -92,6 +92,24 @@ impl Network {
         self.nodes.insert(name.clone(), Err(why));
     }
 
+    /// Forgets what is known of a node, so that it can be told anew.
+    pub fn forget(&mut self, name: &NodeName) {
+        self.nodes.remove(name);
+        self.closed_namespaces.remove(name);
+        let (mut kept, mut moved) = (Vec::new(), HashMap::new());
+        for (old, host) in std::mem::take(&mut self.hosts).into_iter().enumerate() {
+            if host.node != *name {
+                moved.insert(HostId(old), HostId(kept.len()));
+                kept.push(host);
+            }
+        }
+        self.hosts = kept;
+        self.by_netns = std::mem::take(&mut self.by_netns)
+            .into_iter()
+            .filter_map(|(netns, old)| Some((netns, *moved.get(&old)?)))
+            .collect();
+    }
+
     /// The cluster's objects.
     pub fn cluster(&self) -> &ClusterSnapshot {
         &self.cluster
@@ -99,7 +117,7 @@ impl Network {
 
     /// Namespaces that exist and may not be entered.
     pub fn closed_namespaces(&self) -> usize {
-        self.closed_namespaces
+        self.closed_namespaces.values().sum()
     }
 
     /// What is known of the CNI plugin.

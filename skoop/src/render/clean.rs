@@ -14,7 +14,7 @@ fn is_plain(character: char) -> bool {
 }
 
 /// The text on one line, with everything that is not plain made visible: `\n`, `\u{1b}`.
-pub(crate) fn line(text: &str) -> Cow<'_, str> {
+pub fn line(text: &str) -> Cow<'_, str> {
     if text.chars().all(is_plain) {
         return Cow::Borrowed(text);
     }

@@ -91,19 +91,11 @@ fn write_finding(out: &mut String, finding: &Finding, follows: bool) {
         Severity::Warning => "warn",
         Severity::Info => "note",
     };
-    let mut notes = vec![view::location(&finding.node, &finding.namespace)];
-    if finding.reply {
-        notes.push("on the way back".to_owned());
-    }
-    if finding.conditional {
-        notes.push("met once the first is mended".to_owned());
-    }
-    notes.retain(|note| !note.is_empty());
     put!(
         out,
         "<article class=\"{class}\">\n<h3><code>{}</code> <small>{}</small></h3>\n<p>{}</p>",
         xml(&finding.code),
-        xml(&notes.join(", ")),
+        xml(&view::notes(finding)),
         xml(&finding.message),
     );
     if !finding.evidence.text.trim().is_empty() {

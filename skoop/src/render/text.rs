@@ -182,16 +182,8 @@ impl Page {
 
     /// `CODE  at pod/default/client on node-1, on the way back`.
     fn finding_title(&self, finding: &Finding, ink: Ink) -> String {
-        let mut notes = vec![view::location(&finding.node, &finding.namespace)];
-        if finding.reply {
-            notes.push("on the way back".to_owned());
-        }
-        if finding.conditional {
-            notes.push("met once the first is mended".to_owned());
-        }
-        notes.retain(|note| !note.is_empty());
         let code = self.paint.ink(ink, &clean::line(&finding.code));
-        let notes = self.paint.ink(Ink::Dim, &clean::line(&notes.join(", ")));
+        let notes = self.paint.ink(Ink::Dim, &clean::line(&view::notes(finding)));
         format!("{code}  {notes}").trim_end().to_owned()
     }
 

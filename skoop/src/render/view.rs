@@ -63,6 +63,19 @@ pub(crate) fn percent(share: Share) -> String {
     }
 }
 
+/// Where a finding is, and how it came to be seen.
+pub(crate) fn notes(finding: &Finding) -> String {
+    let mut notes = vec![location(&finding.node, &finding.namespace)];
+    let remarks = [
+        (finding.reply, "on the way back"),
+        (finding.conditional, "met once the first is mended"),
+        (finding.changing, "changing: only one of two readings shows it"),
+    ];
+    notes.extend(remarks.iter().filter(|(holds, _)| *holds).map(|(_, text)| (*text).to_owned()));
+    notes.retain(|note| !note.is_empty());
+    notes.join(", ")
+}
+
 /// Where a finding is, for people: `node-1`, `pod/default/client on node-1`, `node-1 (namespace blue)`.
 pub(crate) fn location(node: &str, namespace: &str) -> String {
     match (node, namespace) {

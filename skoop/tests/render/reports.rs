@@ -36,6 +36,7 @@ fn finding(code: &str, node: &str, namespace: &str, evidence: (&str, &str), mess
         severity: Severity::Critical,
         conditional: false,
         reply: false,
+        changing: false,
         node: node.to_owned(),
         namespace: namespace.to_owned(),
         evidence: Evidence::new(evidence.0, evidence.1),

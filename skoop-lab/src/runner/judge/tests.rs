@@ -17,6 +17,7 @@ fn finding(code: &str, severity: Severity) -> Finding {
         severity,
         conditional: false,
         reply: false,
+        changing: false,
         node: "node-1".to_owned(),
         namespace: "host".to_owned(),
         evidence: Evidence::new("fdb", "no entry at flannel.1"),
