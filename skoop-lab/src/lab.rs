@@ -186,6 +186,7 @@ impl Lab {
                         name: node.name.clone(),
                         families: families.clone(),
                         addresses: node.addresses.iter().map(IpNet::addr).collect(),
+                        service_networks: self.plan.service_networks.clone(),
                     };
                     let intent = &intent;
                     scope.spawn(move || self.proxy.sync(&node, &intent.services, &intent.slices))

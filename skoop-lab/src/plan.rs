@@ -23,6 +23,8 @@ pub struct Plan {
     pub pods: Vec<PodPlan>,
     /// Prefixes of all pods, one a family.
     pub pod_networks: Vec<IpNet>,
+    /// Prefixes of all cluster addresses, one a family.
+    pub service_networks: Vec<IpNet>,
     /// The service `default/web`.
     pub web: ServicePlan,
     /// Router: its address in the nodes' network, one a family.
@@ -81,6 +83,7 @@ impl Plan {
             nodes: (1..=3).map(|number| NodePlan::new(families, number)).collect(),
             pods: pods(families),
             pod_networks: each([10, 244, 0, 0], [0xfd00, 0x10, 0x244, 0, 0, 0, 0, 0], (16, 48)),
+            service_networks: each([10, 96, 0, 0], [0xfd00, 0x10, 0x96, 0, 0, 0, 0, 0], (16, 112)),
             web: ServicePlan {
                 cluster_ips: addresses(each([10, 96, 71, 20], [0xfd00, 0x10, 0x96, 0, 0, 0, 0, 0x7120], (32, 128))),
                 load_balancer_ips: addresses(each(

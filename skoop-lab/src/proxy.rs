@@ -7,6 +7,8 @@ mod intent;
 mod iptables;
 mod names;
 mod nftables;
+#[cfg(test)]
+mod recorded;
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -49,6 +51,8 @@ pub struct ProxyNode {
     pub families: Vec<(Family, IpNet)>,
     /// Its primary address of each family.
     pub addresses: Vec<IpAddr>,
+    /// The cluster's networks of Services.
+    pub service_networks: Vec<IpNet>,
 }
 
 impl ProxyNode {
@@ -60,6 +64,7 @@ impl ProxyNode {
             pod_network: Some(pods),
             node: Some(self.name.clone()),
             node_addresses: own.collect(),
+            service_networks: self.service_networks.clone(),
             with_jumps: true,
         }
     }

@@ -4,6 +4,8 @@ mod base;
 mod build;
 mod flannel;
 mod flannel_vxlan;
+#[cfg(test)]
+mod recorded;
 
 use std::net::IpAddr;
 

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use ipnet::IpNet;
 use skoop_model::{AddressType, Endpoint, EndpointSlice, Family, Service, ServicePort, ServiceType, TrafficPolicy};
 
 use super::ProxyOptions;
@@ -17,6 +18,15 @@ pub(super) struct Backend {
     pub(super) local: bool,
 }
 
+/// The usable endpoints of a service port.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(super) struct Backends {
+    /// Of the whole cluster.
+    pub(super) all: Vec<Backend>,
+    /// Of this node. One that ends but still serves may be here alone: it is used where the node has no ready one.
+    pub(super) local: Vec<Backend>,
+}
+
 /// One port of one service, in one family, with its endpoints.
 pub(super) struct ServedPort<'a> {
     pub(super) service: &'a Service,
@@ -25,22 +35,21 @@ pub(super) struct ServedPort<'a> {
     /// `default/web:http`, or `default/web` if the port has no name.
     pub(super) name: String,
     pub(super) all: &'a [Backend],
-    pub(super) local: Vec<Backend>,
+    pub(super) local: &'a [Backend],
 }
 
 impl<'a> ServedPort<'a> {
     pub(super) fn new(
         service: &'a Service,
         port: &'a ServicePort,
-        all: &'a [Backend],
+        backends: &'a Backends,
         options: &'a ProxyOptions,
     ) -> Self {
         let name = match port.name.as_str() {
             "" => service.key.to_string(),
             port => format!("{}:{port}", service.key),
         };
-        let local = all.iter().filter(|backend| backend.local).cloned().collect();
-        Self { service, port, options, name, all, local }
+        Self { service, port, options, name, all: &backends.all, local: &backends.local }
     }
 
     pub(super) fn internal_local(&self) -> bool {
@@ -51,16 +60,46 @@ impl<'a> ServedPort<'a> {
         self.service.external_traffic_policy == TrafficPolicy::Local
     }
 
-    pub(super) fn uses_firewall(&self) -> bool {
-        !self.service.source_ranges.is_empty()
-            && !self.all.is_empty()
-            && self.addresses(&self.service.load_balancer_ips).next().is_some()
+    /// Whether only some sources may use its load balancer. Ranges of the other family alone are no limit.
+    pub(super) fn has_source_ranges(&self) -> bool {
+        self.source_ranges().next().is_some() && self.addresses(&self.service.load_balancer_ips).next().is_some()
+    }
+
+    /// `loadBalancerSourceRanges` of its family.
+    pub(super) fn source_ranges(&self) -> impl Iterator<Item = &'a IpNet> {
+        let family = self.options.family;
+        self.service.source_ranges.iter().filter(move |range| Family::of(range.addr()) == family)
+    }
+
+    /// Whether the ranges hold the node, whose own traffic may come from the load balancer's address too.
+    pub(super) fn ranges_hold_node(&self) -> bool {
+        self.source_ranges().any(|range| self.options.node_addresses.iter().any(|node| range.contains(node)))
     }
 
     pub(super) fn has_external_address(&self) -> bool {
         self.port.node_port.is_some()
             || self.addresses(&self.service.load_balancer_ips).next().is_some()
             || self.addresses(&self.service.external_ips).next().is_some()
+    }
+
+    /// The endpoints to choose from, with whether they are the local ones, for each chain that chooses.
+    pub(super) fn choices(&self) -> impl Iterator<Item = (bool, &'a [Backend])> {
+        let external = self.has_external_address();
+        let uses_all = !self.internal_local() || external;
+        let uses_local = self.internal_local() || (external && self.external_local());
+        let choices = [(uses_all, false, self.all), (uses_local, true, self.local)];
+        choices.into_iter().filter(|(used, _, of)| *used && !of.is_empty()).map(|(_, local, of)| (local, of))
+    }
+
+    /// Every endpoint that a chain may choose, once.
+    pub(super) fn chosen(&self) -> Vec<&'a Backend> {
+        let mut chosen: Vec<&Backend> = Vec::new();
+        for backend in self.choices().flat_map(|(_, backends)| backends) {
+            if !chosen.contains(&backend) {
+                chosen.push(backend);
+            }
+        }
+        chosen
     }
 
     /// The addresses of its family.
@@ -76,14 +115,14 @@ pub(super) fn is_proxied(service: &Service, family: Family) -> bool {
     service.kind != ServiceType::ExternalName && addressed
 }
 
-/// The endpoints of a service port: the ready ones; if there is none, those that end but still serve
-/// (`pkg/proxy/topology.go`, `CategorizeEndpoints`).
+/// The endpoints of a service port: the ready ones; if there is none, those that end but still serve. This is asked of the cluster and of
+/// the node, each by itself (`pkg/proxy/topology.go`, `CategorizeEndpoints`).
 pub(super) fn endpoints_of(
     service: &Service,
     port: &ServicePort,
     slices: &[EndpointSlice],
     options: &ProxyOptions,
-) -> Vec<Backend> {
+) -> Backends {
     let wanted = match options.family {
         Family::V4 => AddressType::Ipv4,
         Family::V6 => AddressType::Ipv6,
@@ -107,9 +146,16 @@ pub(super) fn endpoints_of(
             usable.push((endpoint, backend));
         }
     }
-    let chosen = |wanted: fn(&Endpoint) -> bool| -> Vec<Backend> {
-        usable.iter().filter(|(endpoint, _)| wanted(endpoint)).map(|(_, backend)| backend.clone()).collect()
+    // kube-proxy sorts them as text, and takes one that several slices hold once (`pkg/proxy/endpointslicecache.go`).
+    usable.sort_by(|(_, one), (_, other)| one.target.cmp(&other.target));
+    usable.dedup_by(|(_, one), (_, other)| one.target == other.target);
+    let chosen = |place: fn(&Backend) -> bool| -> Vec<Backend> {
+        let of = |wanted: fn(&Endpoint) -> bool| -> Vec<Backend> {
+            let fitting = usable.iter().filter(|(endpoint, backend)| wanted(endpoint) && place(backend));
+            fitting.map(|(_, backend)| backend.clone()).collect()
+        };
+        let ready = of(|endpoint| endpoint.ready);
+        if ready.is_empty() { of(|endpoint| endpoint.serving && endpoint.terminating) } else { ready }
     };
-    let ready = chosen(|endpoint| endpoint.ready);
-    if ready.is_empty() { chosen(|endpoint| endpoint.serving && endpoint.terminating) } else { ready }
+    Backends { all: chosen(|_| true), local: chosen(|backend| backend.local) }
 }

@@ -62,6 +62,7 @@ pub(super) fn options() -> ProxyOptions {
         pod_network: Some("10.244.0.0/16".parse().expect("a literal")),
         node: Some("node-1".to_owned()),
         node_addresses: vec!["192.0.2.1".parse().expect("a literal")],
+        service_networks: vec!["10.96.0.0/16".parse().expect("a literal")],
         with_jumps: true,
     }
 }

@@ -35,10 +35,16 @@ impl Intent {
             objects.into_iter().map(read).collect()
         }
         Ok(Self {
-            services: each(store.list("Service"))?.iter().map(service).collect(),
+            services: each(store.list("Service"))?.iter().filter(|object| is_proxied(object)).map(service).collect(),
             slices: each(store.list("EndpointSlice"))?.iter().map(slice).collect(),
         })
     }
+}
+
+/// Whether no other proxy has taken it (`pkg/proxy/apis/well_known_labels.go`, `LabelServiceProxyName`).
+fn is_proxied(object: &core::Service) -> bool {
+    let labels = object.metadata.labels.as_ref();
+    labels.is_none_or(|labels| !labels.contains_key("service.kubernetes.io/service-proxy-name"))
 }
 
 fn service(object: &core::Service) -> Service {
@@ -63,7 +69,11 @@ fn service(object: &core::Service) -> Service {
         },
         cluster_ips: parse(spec.cluster_ips.or_else(|| spec.cluster_ip.map(|address| vec![address]))),
         external_ips: parse(spec.external_ips),
-        load_balancer_ips: parse(ingress.map(|all| all.into_iter().filter_map(|one| one.ip).collect())),
+        load_balancer_ips: parse(ingress.map(|all| {
+            // A balancer that proxies sends to nodes as such: its address is no concern of theirs.
+            let own = all.into_iter().filter(|one| one.ip_mode.as_deref() != Some("Proxy"));
+            own.filter_map(|one| one.ip).collect()
+        })),
         external_name: spec.external_name,
         ports: spec.ports.unwrap_or_default().iter().map(service_port).collect(),
         selector: spec.selector.unwrap_or_default(),

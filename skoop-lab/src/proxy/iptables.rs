@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use skoop_model::{EndpointSlice, Family, Service};
 
-use super::endpoints::{Backend, endpoints_of, is_proxied};
+use super::endpoints::{Backend, Backends, endpoints_of, is_proxied};
 use port::PortRules;
 
 /// Whose rules to write.
@@ -21,22 +21,31 @@ pub struct ProxyOptions {
     pub pod_network: Option<IpNet>,
     /// Name of the node, by which local endpoints are told.
     pub node: Option<String>,
-    /// Addresses of the node that take node ports; of use to the nftables mode only.
+    /// Addresses of the node: those that take node ports in the nftables mode, and what source ranges may hold.
     pub node_addresses: Vec<IpAddr>,
+    /// The API's `ServiceCIDR` objects, of any family: the nftables mode lets nothing into them that is no Service's (since 1.33).
+    pub service_networks: Vec<IpNet>,
     /// Write also what is written once: jumps from the built-in chains, canaries, kubelet's rules. Of use to the iptables mode only.
     pub with_jumps: bool,
 }
 
 impl Default for ProxyOptions {
-    /// IPv4, no cluster CIDR, no node and none of its addresses, with jumps: a whole table.
+    /// IPv4, no networks, no node and none of its addresses, with jumps: a whole table.
     fn default() -> Self {
-        Self { family: Family::V4, pod_network: None, node: None, node_addresses: Vec::new(), with_jumps: true }
+        Self {
+            family: Family::V4,
+            pod_network: None,
+            node: None,
+            node_addresses: Vec::new(),
+            service_networks: Vec::new(),
+            with_jumps: true,
+        }
     }
 }
 
 /// The rules of kube-proxy's iptables mode for any Services, as input for `iptables-restore --noflush`.
 ///
-/// Chains that services no longer need are not removed. Chain names have kube-proxy's shape, with a hash of our own.
+/// Chains that services no longer need are not removed. Chains are called as kube-proxy calls them.
 ///
 /// ```
 /// use skoop_lab::{ProxyOptions, kube_proxy_iptables};

@@ -1,5 +1,6 @@
-//! Names of chains.
+//! Names of chains (`pkg/proxy/iptables/proxier.go`, `portProtoHash`; `pkg/proxy/nftables/proxier.go`, `hashAndTruncate`).
 
+use sha2::{Digest, Sha256};
 use skoop_model::Protocol;
 
 /// Alphabet of RFC 4648 base32.
@@ -7,7 +8,7 @@ const ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 /// Letters of a hash in a chain's name: 80 bits.
 const LETTERS: u32 = 16;
 
-/// `KUBE-SVC-…` for a service port. The shape is kube-proxy's, the hash is not: no rule depends on it.
+/// `KUBE-SVC-…` for a service port.
 pub(super) fn service(port_name: &str, protocol: Protocol) -> String {
     format!("KUBE-SVC-{}", letters(&format!("{port_name}{protocol}")))
 }
@@ -46,14 +47,11 @@ pub(super) fn nft_endpoint(namespace: &str, name: &str, protocol: Protocol, port
     format!("{:.8}-{text}", letters(&text))
 }
 
-/// FNV-1a, 128 bits, upper 80 of them as base32.
+/// SHA-256 in base32, as far as names hold it.
 fn letters(text: &str) -> String {
-    let hash = text.bytes().fold(0x6c62_272e_07bb_0142_62b8_2175_6295_c58d_u128, |hash, byte| {
-        (hash ^ u128::from(byte)).wrapping_mul(0x0100_0000_0000_0000_0000_013b)
-    });
-    // The last bytes stir only the lower bits much: fold the halves.
-    let hash = hash ^ (hash << 64);
-    let letter = |index: u32| ALPHABET.get((hash >> (123 - 5 * index)) as usize & 31).copied().unwrap_or(b'A');
+    let hash = Sha256::digest(text.as_bytes());
+    let upper = hash.iter().take(16).fold(0_u128, |bits, byte| (bits << 8) | u128::from(*byte));
+    let letter = |index: u32| ALPHABET.get((upper >> (123 - 5 * index)) as usize & 31).copied().unwrap_or(b'A');
     (0..LETTERS).map(|index| char::from(letter(index))).collect()
 }
 
@@ -62,6 +60,12 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+
+    #[test]
+    fn names_are_those_of_kube_proxy() {
+        assert_eq!(service("default/kubernetes:https", Protocol::TCP), "KUBE-SVC-NPX46M4PTMTKRN6Y");
+        assert_eq!(nft_port("ns1", "svc1", Protocol::TCP, "p80"), "ULMVA6XW-ns1/svc1/tcp/p80");
+    }
 
     #[test]
     fn names_fit_into_a_chain_name_and_do_not_meet() {

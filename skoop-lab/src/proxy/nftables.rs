@@ -44,7 +44,7 @@ impl Proxy for Nftables {
 }
 
 /// The rules of kube-proxy's nftables mode for any Services, as input for `nft -f`: one transaction, which makes an older table the same but
-/// for chains and sets that services no longer need. Names have kube-proxy's shape, with a hash of our own.
+/// for chains and sets that services no longer need. Names are kube-proxy's.
 ///
 /// ```
 /// use skoop_lab::{ProxyOptions, kube_proxy_nftables};

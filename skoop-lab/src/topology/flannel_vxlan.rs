@@ -26,7 +26,7 @@ impl Topology for FlannelVxlan {
     }
 
     fn node(&self, plan: &Plan, node: &NodePlan) -> Setup {
-        let mut setup = Setup { ip: flannel::bridge(plan, node, mtu(plan)), ..Setup::default() };
+        let mut setup = Setup { ip: flannel::bridge(plan, node, POD_MTU), ..Setup::default() };
         for (index, family) in plan.families.iter().enumerate() {
             tunnel(plan, node, *family, index, &mut setup);
         }
@@ -66,10 +66,15 @@ impl Topology for FlannelVxlan {
     }
 }
 
-/// MTU of everything in the overlay: the uplink's less the largest outer headers.
-fn mtu(plan: &Plan) -> u32 {
-    let outer = if plan.families.contains(&Family::V6) { 70 } else { 50 };
-    UPLINK_MTU - outer
+/// MTU of the bridge and the pods, whatever the families (`vxlan_network.go`, `encapOverhead`).
+const POD_MTU: u32 = UPLINK_MTU - 50;
+
+/// MTU of a tunnel device: the uplink's less the outer headers (`drivers/net/vxlan/vxlan_core.c`, `vxlan_headroom`).
+fn tunnel_mtu(family: Family) -> u32 {
+    match family {
+        Family::V4 => UPLINK_MTU - 50,
+        Family::V6 => UPLINK_MTU - 70,
+    }
 }
 
 /// Flannel's device of a family.
@@ -90,7 +95,7 @@ fn tunnel(plan: &Plan, node: &NodePlan, family: Family, index: usize, setup: &mu
         setup.ip,
         "link add {device} address {} mtu {} type vxlan id {VNI} local {} dev eth0 dstport {PORT} nolearning",
         mac(&node.name, device),
-        mtu(plan),
+        tunnel_mtu(family),
         local.addr()
     );
     setup.ip.push_str(&base::add_address(&IpNet::from(cidr.network()), device).replace(" brd +", ""));

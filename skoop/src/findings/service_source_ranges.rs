@@ -19,7 +19,9 @@ pub(super) const FINDING: FindingKind = FindingKind {
 fn detect(case: &Case<'_>) -> Option<Detail> {
     let Stop::Netfilter(_) = case.stop() else { return None };
     let (service, packet) = (case.service()?, case.packet());
-    let excluded = !service.source_ranges.is_empty() && !service.source_ranges.iter().any(|net| net.contains(&packet.src));
+    // Ranges of the other family alone are no limit: each family's proxy reads its own.
+    let own: Vec<_> = service.source_ranges.iter().filter(|net| net.addr().is_ipv4() == packet.src.is_ipv4()).collect();
+    let excluded = !own.is_empty() && !own.iter().any(|net| net.contains(&packet.src));
     if !excluded || !service.load_balancer_ips.contains(&packet.dst) {
         return None;
     }

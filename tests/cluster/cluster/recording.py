@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from . import addons, client, samples
+from .checks import Scene
 from .client import Object
 from .machine import Machine
 from .settings import NODES
@@ -18,18 +19,7 @@ NAMESPACE = "record"
 NODE = NODES[0]
 KEPT_METADATA = ("name", "namespace", "labels")
 TOOLS = {"iptables": ("iptables-save", "ip6tables-save"), "nftables": ("nft list table ip kube-proxy", "nft list table ip6 kube-proxy")}
-FLANNEL = {
-    "link": "ip -details -json link show dev flannel.1",
-    "link6": "ip -details -json link show dev flannel-v6.1",
-    "bridge": "ip -details -json link show type bridge",
-    "ports": "ip -details -json link show master cni0",
-    "address": "ip -json address show",
-    "route": "ip -json route show table all",
-    "route6": "ip -6 -json route show table all",
-    "neighbour": "ip -json neighbour show nud permanent",
-    "neighbour6": "ip -6 -json neighbour show nud permanent",
-    "fdb": "bridge -json fdb show",
-}
+FLANNEL_DEVICES = ("flannel.1", "flannel-v6.1", "cni0")
 
 
 @dataclass
@@ -121,7 +111,7 @@ SAMPLES = (
     Sample("alias", spec={"type": "ExternalName", "externalName": "example.org"}, endpoints=()),
     Sample("foreign", labels={"service.kubernetes.io/service-proxy-name": "another"}),
     Sample("external-ip", spec={"externalIPs": ["203.0.113.10"]}),
-    Sample("external-ip-local", spec={"externalIPs": ["203.0.113.11"], "type": "NodePort", **LOCAL}, endpoints=ELSEWHERE),
+    Sample("external-ip-local", spec=node_port(30108, LOCAL, {"externalIPs": ["203.0.113.11"]}), endpoints=ELSEWHERE),
     Sample("external-ip-nobody", spec={"externalIPs": ["203.0.113.12"]}, endpoints=()),
     Sample("node-port", spec=node_port(30100)),
     Sample("node-port-local", spec=node_port(30101, LOCAL)),
@@ -154,7 +144,8 @@ SAMPLES = (
 
 def record(folder: Path) -> None:
     """Makes the objects, and stores them with the rules that both modes of kube-proxy, and flanneld, wrote for them."""
-    client.kubectl("delete", "namespace", samples.NAMESPACE, NAMESPACE, "--ignore-not-found", "--wait")
+    client.kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found", "--wait")
+    Scene.set()  # Pods, for the sake of the devices that they have.
     client.apply([samples.namespace(NAMESPACE)])
     client.apply([item for number, sample in enumerate(SAMPLES, 1) for item in sample.objects(number)])
     for sample in SAMPLES:
@@ -166,9 +157,8 @@ def record(folder: Path) -> None:
         use_proxy_mode(mode)
         for family, tool in zip((4, 6), tools, strict=True):
             _store(folder / f"kube-proxy-{mode}-{family}.txt", _settled(machine, tool))
-    _store(folder / "kube-proxy-objects.json", json.dumps(_objects(), indent=1))
-    for name, command in FLANNEL.items():
-        _store(folder / f"flannel-{name}.json", json.dumps(json.loads(machine.run(command.split())), indent=1))
+    _store(folder / "kube-proxy-objects.json", _lists({"items": _objects()}))
+    _store(folder / "flannel.json", _lists(_flannel(machine)))
     client.kubectl("delete", "namespace", NAMESPACE, "--wait")
 
 
@@ -205,14 +195,51 @@ def without_counters(text: str) -> str:
     return re.sub(r"counter packets \d+ bytes \d+", "counter packets 0 bytes 0", text)
 
 
-def _objects() -> Object:
+def _flannel(machine: Machine) -> dict[str, Sequence[Object]]:
+    """What tells how flanneld and the bridge plugin set a node up, as `ip` and `bridge` tell it."""
+
+    def shown(command: str, *kept: str) -> list[Object]:
+        entries = json.loads(machine.run(command.split()))
+        own = [entry for entry in entries if (entry.get("ifname") or entry.get("dev")) in FLANNEL_DEVICES]
+        return [{key: value for key, value in entry.items() if key in kept} for entry in own]
+
+    tunnel = ("id", "local", "local6", "link", "port", "learning")
+    links = shown("ip -details -json link show", "ifname", "mtu", "linkinfo")
+    for link in links:
+        data = link.pop("linkinfo").get("info_data", {})
+        link.update({key: value for key, value in data.items() if key in tunnel})
+    ports = json.loads(machine.run("ip -details -json link show master cni0".split()))
+    addresses = shown("ip -json address show", "ifname", "addr_info")
+    return {
+        "links": links,
+        "ports": [{"mtu": port["mtu"], "hairpin": port["linkinfo"]["info_slave_data"]["hairpin"]} for port in ports],
+        "addresses": [
+            {"dev": entry["ifname"], "address": f"{one['local']}/{one['prefixlen']}"}
+            for entry in addresses for one in entry["addr_info"] if one["scope"] == "global"
+        ],
+        "routes": [
+            route for family in ("-4", "-6") for route in shown(f"ip {family} -json route show", "dst", "gateway", "dev", "flags")
+            if "gateway" in route
+        ],
+        "neighbours": shown("ip -json neighbour show nud permanent", "dst", "dev", "state"),
+        "fdb": [entry for entry in shown("bridge -json fdb show", "ifname", "dst", "flags", "state") if "dst" in entry],
+    }
+
+
+def _lists(lists: Mapping[str, Sequence[Object]]) -> str:
+    """Lists in JSON, with a line for each entry."""
+    tables = (f"{json.dumps(name)}: [\n" + ",\n".join(map(json.dumps, entries)) + "\n]" for name, entries in lists.items())
+    return "{" + ",\n".join(tables) + "}"
+
+
+def _objects() -> Sequence[Object]:
     """Every Service and endpoint slice, and the node, without what no proxy reads."""
     items = []
     for item in client.read("services,endpointslices", "--all-namespaces")["items"]:
         item["metadata"] = {key: value for key, value in item["metadata"].items() if key in KEPT_METADATA}
-        if item["metadata"]["namespace"] in (NAMESPACE, "default", "kube-system"):
+        if item["metadata"]["namespace"] in (NAMESPACE, samples.NAMESPACE, "default", "kube-system"):
             items.append(item)
-    return {"apiVersion": "v1", "kind": "List", "items": items}
+    return items
 
 
 def _store(file: Path, text: str) -> None:

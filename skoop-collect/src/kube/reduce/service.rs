@@ -13,13 +13,15 @@ pub(in crate::kube) fn service(service: &KubeService) -> Option<Service> {
     let unset = ServiceSpec::default();
     let spec = service.spec.as_ref().unwrap_or(&unset);
     let balancer = service.status.as_ref().and_then(|status| status.load_balancer.as_ref());
-    let ingress = balancer.and_then(|balancer| balancer.ingress.as_ref());
+    // With `ipMode: Proxy` the balancer sends to nodes as such, and its address is no concern of theirs.
+    let ingress = balancer.and_then(|balancer| balancer.ingress.as_ref()).into_iter().flatten();
+    let ingress = ingress.filter(|entry| entry.ip_mode.as_deref() != Some("Proxy"));
     Some(Service {
         key: meta::key(&service.metadata)?,
         kind: kind(spec.type_.as_deref())?,
         cluster_ips: cluster_ips(spec),
         external_ips: meta::addresses(spec.external_ips.iter().flatten()),
-        load_balancer_ips: meta::addresses(ingress.into_iter().flatten().filter_map(|entry| entry.ip.as_ref())),
+        load_balancer_ips: meta::addresses(ingress.filter_map(|entry| entry.ip.as_ref())),
         external_name: spec.external_name.clone().filter(|name| !name.is_empty()),
         ports: spec.ports.iter().flatten().filter_map(port).collect(),
         selector: spec.selector.clone().unwrap_or_default(),

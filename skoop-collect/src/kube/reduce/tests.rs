@@ -221,7 +221,9 @@ fn service_addresses() {
             "healthCheckNodePort": 30_001,
             "publishNotReadyAddresses": true,
         },
-        "status": {"loadBalancer": {"ingress": [{"ip": "203.0.113.9"}, {"hostname": "lb.example.com"}, {"ip": ""}]}},
+        "status": {"loadBalancer": {"ingress": [
+            {"ip": "203.0.113.9", "ipMode": "VIP"}, {"ip": "203.0.113.10", "ipMode": "Proxy"}, {"hostname": "lb.example.com"}, {"ip": ""},
+        ]}},
     })))
     .unwrap();
     assert_eq!(balanced.kind, ServiceType::LoadBalancer);

@@ -79,6 +79,8 @@ fn once(tables: &mut Tables, options: &ProxyOptions) {
         tables.filter.chain(canary);
         tables.nat.chain(canary);
     }
+    // By which others tell whether kubelet writes to iptables-nft or iptables-legacy.
+    tables.mangle.chain("KUBE-IPTABLES-HINT");
     tables.filter.chain("KUBE-FIREWALL");
     if options.family == Family::V4 {
         tables.filter.rule(

@@ -2,11 +2,11 @@
 
 use std::net::IpAddr;
 
-use skoop_model::{Family, Protocol, Service, ServicePort};
+use skoop_model::{Protocol, Service, ServicePort};
 
 use super::super::endpoints::ServedPort;
 use super::super::names;
-use super::{Backend, ProxyOptions, Table, Tables};
+use super::{Backend, Backends, ProxyOptions, Table, Tables};
 
 /// The rules of one port of one service.
 pub(super) struct PortRules<'a> {
@@ -17,10 +17,10 @@ impl<'a> PortRules<'a> {
     pub(super) fn new(
         service: &'a Service,
         port: &'a ServicePort,
-        all: &'a [Backend],
+        backends: &'a Backends,
         options: &'a ProxyOptions,
     ) -> Self {
-        Self { served: ServedPort::new(service, port, all, options) }
+        Self { served: ServedPort::new(service, port, backends, options) }
     }
 
     pub(super) fn write(&self, tables: &mut Tables) {
@@ -29,10 +29,14 @@ impl<'a> PortRules<'a> {
             self.external_addresses(tables);
             self.external_chain(&mut tables.nat);
         }
-        if self.served.uses_firewall() {
+        if self.uses_firewall() {
             self.firewall_chain(&mut tables.nat);
         }
         self.balance(&mut tables.nat);
+    }
+
+    fn uses_firewall(&self) -> bool {
+        self.served.has_source_ranges() && !self.served.all.is_empty()
     }
 
     fn protocol(&self) -> Protocol {
@@ -58,7 +62,7 @@ impl<'a> PortRules<'a> {
     }
 
     fn cluster_address(&self, tables: &mut Tables) {
-        let used = if self.served.internal_local() { &self.served.local } else { self.served.all };
+        let used = if self.served.internal_local() { self.served.local } else { self.served.all };
         let why = if self.served.all.is_empty() { "has no endpoints" } else { "has no local endpoints" };
         for address in self.served.addresses(&self.served.service.cluster_ips) {
             if used.is_empty() {
@@ -80,8 +84,7 @@ impl<'a> PortRules<'a> {
             ("has no local endpoints", "DROP")
         };
         let (protocol, name) = (self.protocol(), &self.served.name);
-        let balancer_chain =
-            if self.served.uses_firewall() { names::firewall(name, protocol) } else { self.external_name() };
+        let balancer_chain = if self.uses_firewall() { names::firewall(name, protocol) } else { self.external_name() };
         let external = self
             .served
             .addresses(&self.served.service.external_ips)
@@ -98,7 +101,7 @@ impl<'a> PortRules<'a> {
                 tables.filter.rule(&format!("KUBE-EXTERNAL-SERVICES {} -j {action}", self.to_address(why, address)));
             }
         }
-        if self.served.uses_firewall() {
+        if self.uses_firewall() {
             for address in self.served.addresses(&self.served.service.load_balancer_ips) {
                 let to = self.to_address(&format!("traffic not accepted by {balancer_chain}"), address);
                 tables.filter.rule(&format!("KUBE-PROXY-FIREWALL {to} -j DROP"));
@@ -118,7 +121,7 @@ impl<'a> PortRules<'a> {
             }
         }
         if let Some(port) = self.served.service.health_check_node_port {
-            let comment = format!("-m comment --comment \"{} health check node port\"", self.served.service.key);
+            let comment = format!("-m comment --comment \"{name} health check node port\"");
             tables.filter.rule(&format!("KUBE-NODEPORTS {comment} -m tcp -p tcp --dport {port} -j ACCEPT"));
         }
     }
@@ -148,17 +151,17 @@ impl<'a> PortRules<'a> {
         nat.rule(&format!("{chain} -j {}", self.policy_chain(self.served.external_local())));
     }
 
-    /// `loadBalancerSourceRanges`.
+    /// `loadBalancerSourceRanges`, and the load balancer itself where they hold the node.
     fn firewall_chain(&self, nat: &mut Table) {
         let (chain, external) = (names::firewall(&self.served.name, self.protocol()), self.external_name());
         nat.chain(&chain);
-        for range in &self.served.service.source_ranges {
-            if Family::of(range.addr()) == self.served.options.family {
-                nat.rule(&format!(
-                    "{chain} -m comment --comment \"{} loadbalancer IP\" -s {range} -j {external}",
-                    self.served.name
-                ));
-            }
+        let mut sources: Vec<String> = self.served.source_ranges().map(ToString::to_string).collect();
+        if self.served.ranges_hold_node() {
+            sources.extend(self.served.addresses(&self.served.service.load_balancer_ips).map(ToString::to_string));
+        }
+        for source in sources {
+            let comment = format!("-m comment --comment \"{} loadbalancer IP\"", self.served.name);
+            nat.rule(&format!("{chain} {comment} -s {source} -j {external}"));
         }
         let rest = format!("other traffic to {} will be dropped by KUBE-PROXY-FIREWALL", self.served.name);
         nat.rule(&format!("{chain} -m comment --comment \"{rest}\""));
@@ -166,17 +169,10 @@ impl<'a> PortRules<'a> {
 
     /// The chains that choose an endpoint, and those of the endpoints.
     fn balance(&self, nat: &mut Table) {
-        let external = self.served.has_external_address();
-        let uses_all = !self.served.internal_local() || external;
-        let uses_local = self.served.internal_local() || (external && self.served.external_local());
-        for (used, local, backends) in
-            [(uses_all, false, self.served.all), (uses_local, true, self.served.local.as_slice())]
-        {
-            if used && !backends.is_empty() {
-                self.choose(nat, local, backends);
-            }
+        for (local, backends) in self.served.choices() {
+            self.choose(nat, local, backends);
         }
-        for backend in self.served.all {
+        for backend in self.served.chosen() {
             self.endpoint(nat, backend);
         }
     }

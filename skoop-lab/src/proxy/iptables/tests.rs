@@ -61,6 +61,7 @@ fn endpoints_that_are_not_ready_are_left_out_unless_they_end_and_serve_alone() {
     let ending = Endpoint { ready: false, terminating: true, ..endpoint("10.244.3.2", "node-3") };
     let targets = |endpoints: Vec<Endpoint>| -> Vec<String> {
         endpoints_of(&service(), service().ports.first().unwrap(), &[slice(endpoints)], &options())
+            .all
             .into_iter()
             .map(|one| one.address)
             .collect()

@@ -1,5 +1,7 @@
 //! What is there whatever the services.
 
+use skoop_model::Family;
+
 use super::super::ProxyOptions;
 use super::Table;
 
@@ -82,6 +84,10 @@ pub(super) fn write(table: &mut Table, options: &ProxyOptions) {
     table.rule("services", &format!("{node_port} @service-nodeports"));
     let comment = "comment \"Reject traffic to invalid ports of ClusterIPs\"";
     table.rule("cluster-ips-check", &format!("{ip} daddr @cluster-ips reject {comment}"));
+    let comment = "comment \"Drop traffic to unallocated ClusterIPs\"";
+    for network in options.service_networks.iter().filter(|network| Family::of(network.addr()) == options.family) {
+        table.rule("cluster-ips-check", &format!("{ip} daddr {network} drop {comment}"));
+    }
     table.rule("mark-for-masquerade", &format!("mark set mark or {MARK}"));
     table.rule("masquerading", &format!("mark and {MARK} == 0 return"));
     table.rule("masquerading", &format!("mark set mark xor {MARK}"));

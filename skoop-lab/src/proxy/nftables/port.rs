@@ -2,9 +2,9 @@
 
 use std::net::IpAddr;
 
-use skoop_model::{Family, Service, ServicePort};
+use skoop_model::{Service, ServicePort};
 
-use super::super::endpoints::{Backend, ServedPort};
+use super::super::endpoints::{Backend, Backends, ServedPort};
 use super::super::{ProxyOptions, names};
 use super::Table;
 
@@ -19,11 +19,11 @@ impl<'a> PortRules<'a> {
     pub(super) fn new(
         service: &'a Service,
         port: &'a ServicePort,
-        all: &'a [Backend],
+        backends: &'a Backends,
         options: &'a ProxyOptions,
     ) -> Self {
         let base = names::nft_port(&service.key.namespace, &service.key.name, port.protocol, &port.name);
-        Self { served: ServedPort::new(service, port, all, options), base }
+        Self { served: ServedPort::new(service, port, backends, options), base }
     }
 
     pub(super) fn write(&self, table: &mut Table) {
@@ -32,7 +32,7 @@ impl<'a> PortRules<'a> {
             self.external_addresses(table);
             self.external_chain(table);
         }
-        if self.served.uses_firewall() {
+        if self.served.has_source_ranges() {
             self.firewall_chain(table);
         }
         self.balance(table);
@@ -77,7 +77,7 @@ impl<'a> PortRules<'a> {
     }
 
     fn cluster_addresses(&self, table: &mut Table) {
-        let used = if self.served.internal_local() { self.served.local.as_slice() } else { self.served.all };
+        let used = if self.served.internal_local() { self.served.local } else { self.served.all };
         for address in self.served.addresses(&self.served.service.cluster_ips) {
             table.element("cluster-ips", &address.to_string());
             if used.is_empty() {
@@ -104,7 +104,7 @@ impl<'a> PortRules<'a> {
                 self.refuse(table, "no-endpoint-services", &key);
             }
         }
-        if self.served.uses_firewall() {
+        if self.served.has_source_ranges() {
             for address in self.served.addresses(&self.served.service.load_balancer_ips) {
                 table.element("firewall-ips", &format!("{} : goto {}", self.key(address), self.firewall_name()));
             }
@@ -149,40 +149,20 @@ impl<'a> PortRules<'a> {
     /// `loadBalancerSourceRanges`. Where they hold the node, its own traffic may come from the load balancer's address too.
     fn firewall_chain(&self, table: &mut Table) {
         let (chain, ip) = (self.firewall_name(), table.header());
-        let ranges = self
-            .served
-            .service
-            .source_ranges
-            .iter()
-            .filter(|range| Family::of(range.addr()) == self.served.options.family);
-        let ranges: Vec<_> = ranges.collect();
-        let mut sources: Vec<String> = ranges.iter().map(ToString::to_string).collect();
-        if self.served.options.node_addresses.iter().any(|node| ranges.iter().any(|range| range.contains(node))) {
+        let mut sources: Vec<String> = self.served.source_ranges().map(ToString::to_string).collect();
+        if self.served.ranges_hold_node() {
             sources.extend(self.served.addresses(&self.served.service.load_balancer_ips).map(ToString::to_string));
         }
         table.chain(&chain, "");
-        let rule = if sources.is_empty() {
-            // Ranges of the other family only.
-            "drop".to_owned()
-        } else {
-            format!("{ip} saddr != {{ {} }} drop", sources.join(", "))
-        };
-        table.rule(&chain, &rule);
+        table.rule(&chain, &format!("{ip} saddr != {{ {} }} drop", sources.join(", ")));
     }
 
     /// The chains that choose an endpoint, and those of the endpoints.
     fn balance(&self, table: &mut Table) {
-        let external = self.served.has_external_address();
-        let uses_all = !self.served.internal_local() || external;
-        let uses_local = self.served.internal_local() || (external && self.served.external_local());
-        for (used, local, backends) in
-            [(uses_all, false, self.served.all), (uses_local, true, self.served.local.as_slice())]
-        {
-            if used && !backends.is_empty() {
-                self.choose(table, local, backends);
-            }
+        for (local, backends) in self.served.choices() {
+            self.choose(table, local, backends);
         }
-        for backend in self.served.all {
+        for backend in self.served.chosen() {
             self.endpoint(table, backend);
         }
     }

@@ -32,7 +32,9 @@ type RouteTable struct {
 type DescribeRouteTablesRequest struct{ Filters []*Filter }
 
 // DescribeRouteTablesResponse is an answer.
-type DescribeRouteTablesResponse struct{ Response struct{ RouteTableSet []*RouteTable } }
+type DescribeRouteTablesResponse struct {
+	Response struct{ RouteTableSet []*RouteTable }
+}
 
 // RoutesRequest is a request that changes routes.
 type RoutesRequest struct {
@@ -41,7 +43,9 @@ type RoutesRequest struct {
 }
 
 // NewDescribeRouteTablesRequest makes an empty request.
-func NewDescribeRouteTablesRequest() *DescribeRouteTablesRequest { return &DescribeRouteTablesRequest{} }
+func NewDescribeRouteTablesRequest() *DescribeRouteTablesRequest {
+	return &DescribeRouteTablesRequest{}
+}
 
 // NewDeleteRoutesRequest makes an empty request.
 func NewDeleteRoutesRequest() *RoutesRequest { return &RoutesRequest{} }
