@@ -26,6 +26,8 @@ for purpose in "$@"; do
         want sysctl procps
         want tcpdump tcpdump
         want unshare util-linux
+        want containerd containerd
+        want runc runc
         ;;
     cluster)
         want containerd containerd

@@ -1,5 +1,6 @@
 //! Arguments. Help, completions and the man page come from here.
 
+mod agent;
 #[cfg(feature = "lab")]
 mod lab;
 mod values;
@@ -10,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
+pub(crate) use agent::{AgentArgs, AgentCommand, AgentManifestArgs};
 #[cfg(feature = "lab")]
 pub(crate) use lab::{DemoArgs, LabArgs, LabCommand, LabDiagnoseArgs, LabListArgs, LabRunArgs, LabUpArgs};
 pub(crate) use values::{AskedProtocol, FamilyChoice, FileOrStdout, Format, TextOrJson, WalkFormat};
@@ -66,6 +68,8 @@ pub(crate) enum Command {
     Walk(Box<WalkArgs>),
     /// Look into recorded clusters (`.skoop` files)
     Bundle(BundleArgs),
+    /// Install agents on the nodes of a cluster, which show their state when asked
+    Agent(AgentArgs),
     /// Say what a finding means, or list all of them
     Explain(ExplainArgs),
     /// Clusters of network namespaces, broken in known ways (needs root)

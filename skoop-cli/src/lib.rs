@@ -12,6 +12,7 @@
 //! | 5 | degraded |
 //! | 6 | not permitted to look at all |
 
+mod agent;
 mod args;
 mod ask;
 mod bundle;
@@ -62,6 +63,7 @@ fn dispatch(cli: Cli, style: &output::Style) -> Result<Exit, Failure> {
         Command::Diagnose(args) => diagnose::run(&args, style),
         Command::Walk(args) => walk::run(&args, style),
         Command::Bundle(args) => bundle::run(&args.command, style),
+        Command::Agent(args) => agent::run(&args.command),
         Command::Explain(args) => explain::run(&args, style),
         #[cfg(feature = "lab")]
         Command::Lab(args) => lab::run(args.command, style),

@@ -21,7 +21,7 @@
 mod access;
 mod config_map;
 mod connect;
-mod failure;
+pub(crate) mod failure;
 mod list;
 mod reduce;
 mod traffic;

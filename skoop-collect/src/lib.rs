@@ -5,6 +5,7 @@
 //! | module | feature | sees |
 //! |---|---|---|
 //! | [`local`] | `local` | this host: every network namespace, over netlink, procfs, `/proc/sys` and the netfilter tools |
+//! | [`runtime`] | `runtime` | the pods of this host, as its container runtime tells them |
 //! | [`kube`] | `kube` | the objects of a cluster, over the Kubernetes API |
 //! | [`bundle`] | `bundle` | what was recorded earlier, in a `.skoop` file |
 //! | [`nodes`] | `nodes` | the nodes of a cluster, by agents on them and by other ways |
@@ -47,5 +48,7 @@ pub mod kube;
 pub mod local;
 #[cfg(feature = "nodes")]
 pub mod nodes;
+#[cfg(feature = "runtime")]
+pub mod runtime;
 
 pub use error::CollectError;

@@ -4,6 +4,7 @@
 //! conntrack entry comes into being. What cannot be read is in the snapshot as unavailable, with its reason, and the rest is kept.
 
 mod addresses;
+mod cgroup;
 mod conntrack;
 mod links;
 mod modules;
@@ -36,6 +37,8 @@ use crate::error::reason_of;
 use modules::Modules;
 use namespace::Means;
 use netlink::Netlink;
+#[cfg(feature = "runtime")]
+pub(crate) use netns::identity;
 use netns::{Netns, Survey, refusal};
 use peers::Foreign;
 use tool::Tools;
@@ -167,6 +170,9 @@ pub fn collect(node: NodeName, selection: &Selection, options: &Options) -> Resu
     for (mut namespace, _) in read {
         namespace.names = survey.names(namespace.id);
         namespace.pids = survey.pids(namespace.id);
+        if namespace.role == HostRole::Other {
+            namespace.pod_uid = cgroup::pod_uid(&namespace.pids);
+        }
         snapshot.namespaces.push(namespace);
     }
     snapshot.kernel = Some(release).filter(|release| !release.is_empty());

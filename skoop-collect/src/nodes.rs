@@ -3,10 +3,12 @@
 //! A [`NodeCollector`] is one way to see a node. [`Collectors`] tries several in turn, within a deadline per node; what each of them said
 //! stands in the reason if none of them saw it.
 
+pub mod agent;
 mod command;
 mod file;
 pub mod pods;
 mod session;
+mod this_node;
 mod wire;
 
 use std::net::IpAddr;
@@ -16,10 +18,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use skoop_model::{KubeNode, NodeName, NodeSnapshot, Reason, Unavailable};
 
+pub use agent::{AgentAccess, AgentCollector, AgentOptions};
 pub use command::SshCollector;
 pub use file::FileCollector;
 pub use pods::{PodCollector, PodOptions};
 pub use session::serve;
+pub use this_node::{ThisNode, this_node};
 pub use wire::{Answer, MAX_SNAPSHOT_BYTES, WireError, decode, encode};
 
 /// A node to look at.

@@ -31,6 +31,7 @@ mod question;
 mod report;
 mod route;
 mod rule;
+mod runtime;
 mod schema;
 mod socket;
 mod sysctl;
@@ -57,6 +58,7 @@ pub use report::{
 };
 pub use route::{NextHop, Route, RouteKind, RouteProtocol, RouteScope};
 pub use rule::{MarkMask, RoutingRule, RuleAction};
+pub use runtime::{Runtime, Sandbox};
 pub use schema::{SCHEMA_VERSION, SchemaError, check_schema};
 pub use socket::{Socket, SocketState};
 pub use sysctl::Sysctls;

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Address, ConntrackTable, FdbEntry, IfIndex, Item, Link, Neighbour, NetfilterDumps, NetnsId, NodeName, Reason,
-    Route, RoutingRule, SCHEMA_VERSION, Socket, Sysctls, Unavailable,
+    Route, RoutingRule, Runtime, SCHEMA_VERSION, Socket, Sysctls, Unavailable,
 };
 
 /// The network state of one node: its own namespace and those of its pods.
@@ -23,6 +23,9 @@ pub struct NodeSnapshot {
     pub took_ms: u64,
     /// Namespaces, the node's own first, then by [`NetnsId`].
     pub namespaces: Vec<NamespaceSnapshot>,
+    /// What the container runtime says.
+    #[serde(default = "Item::not_collected")]
+    pub runtime: Item<Runtime>,
     /// What could not be seen on the node beyond single items: namespaces that could not be entered.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unseen: Vec<Unavailable>,
@@ -38,6 +41,7 @@ impl NodeSnapshot {
             taken_at_ms,
             took_ms: 0,
             namespaces: Vec::new(),
+            runtime: Item::not_collected(),
             unseen: Vec::new(),
         }
     }
@@ -76,6 +80,9 @@ pub struct NamespaceSnapshot {
     /// Processes that live in it, the smallest few process ids.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pids: Vec<u32>,
+    /// UID of the pod whose processes live in it, by their control group.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pod_uid: Option<String>,
     /// Devices, by index.
     pub links: Item<Vec<Link>>,
     /// Addresses, in the kernel's order, which source selection follows.
@@ -107,6 +114,7 @@ impl NamespaceSnapshot {
             role,
             names: Vec::new(),
             pids: Vec::new(),
+            pod_uid: None,
             links: Item::not_collected(),
             addresses: Item::not_collected(),
             routes: Item::not_collected(),

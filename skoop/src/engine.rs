@@ -24,6 +24,7 @@ pub use want::{Supplied, Want};
 pub(crate) use intent::endpoints;
 pub(crate) use journey::{Blocked, Journey, Start};
 pub(crate) use network::{Host, HostId, Network};
+pub(crate) use pods::{Difference, Mismatch};
 pub(crate) use resolve::{Plan, Target};
 pub(crate) use trip::{Trip, TripResult, try_instead};
 

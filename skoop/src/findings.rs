@@ -148,6 +148,7 @@ registry! {
     mtu_fragmentation,
     route_detour,
     node_not_ready,
+    pod_runtime_mismatch,
 }
 
 #[cfg(test)]

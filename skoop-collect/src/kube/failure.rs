@@ -10,15 +10,15 @@ use skoop_model::{Reason, Unavailable};
 
 /// A request to the API server.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Request {
+pub(crate) struct Request {
     /// Verb of RBAC: `list`, `get`.
-    pub(super) verb: &'static str,
+    pub(crate) verb: &'static str,
     /// API group; empty is the core group.
-    pub(super) group: String,
+    pub(crate) group: String,
     /// Resource in the plural: `endpointslices`.
-    pub(super) resource: String,
+    pub(crate) resource: String,
     /// `NAMESPACE/NAME` of a single object.
-    pub(super) object: Option<String>,
+    pub(crate) object: Option<String>,
 }
 
 impl fmt::Display for Request {
@@ -36,7 +36,7 @@ impl fmt::Display for Request {
 
 /// How a request failed.
 #[derive(Debug)]
-pub(super) enum Failure {
+pub(crate) enum Failure {
     /// The client or the server says so.
     Refused(::kube::Error),
     /// No answer within this time.
@@ -45,17 +45,17 @@ pub(super) enum Failure {
 
 impl Failure {
     /// Whether the server has no such object or kind.
-    pub(super) fn is_not_found(&self) -> bool {
+    pub(crate) fn is_not_found(&self) -> bool {
         matches!(self, Self::Refused(::kube::Error::Api(status)) if status.code == 404)
     }
 
     /// Whether the list's next page is no longer to be had (410): it grew too old.
-    pub(super) fn is_expired(&self) -> bool {
+    pub(crate) fn is_expired(&self) -> bool {
         matches!(self, Self::Refused(::kube::Error::Api(status)) if status.code == 410)
     }
 
     /// The failure as a snapshot keeps it.
-    pub(super) fn unavailable(&self, request: &Request) -> Unavailable {
+    pub(crate) fn unavailable(&self, request: &Request) -> Unavailable {
         match self {
             Self::NoAnswer(timeout) => Unavailable::new(
                 Reason::Timeout,

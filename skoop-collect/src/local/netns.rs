@@ -197,6 +197,13 @@ fn inode(link: &str) -> Option<NetnsId> {
     link.strip_prefix("net:[")?.strip_suffix(']')?.parse().ok().map(NetnsId)
 }
 
+/// The namespace that a file is; none if it is none.
+#[cfg(feature = "runtime")]
+pub(crate) fn identity(path: &Path) -> Option<NetnsId> {
+    statfs(path).ok().filter(|status| is_nsfs(status.f_type))?;
+    fs::metadata(path).ok().map(|metadata| NetnsId(metadata.ino()))
+}
+
 /// Why a namespace stays unseen.
 pub(super) fn refusal(error: &CollectError) -> Unavailable {
     let mut detail = error.to_string();

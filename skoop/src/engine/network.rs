@@ -11,6 +11,8 @@ use skoop_model::{
 };
 use skoop_sim::{Namespace, Site, Tri};
 
+use super::pods::{Assigned, Mismatch};
+
 /// Index of a namespace in the [`Network`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct HostId(usize);
@@ -51,6 +53,7 @@ pub struct Network {
     by_netns: HashMap<(NodeName, NetnsId), HostId>,
     nodes: BTreeMap<NodeName, Result<SnapshotInfo, Unavailable>>,
     closed_namespaces: BTreeMap<NodeName, usize>,
+    mismatches: Vec<(NodeName, Mismatch)>,
 }
 
 impl Network {
@@ -65,6 +68,7 @@ impl Network {
             by_netns: HashMap::new(),
             nodes: BTreeMap::new(),
             closed_namespaces: BTreeMap::new(),
+            mismatches: Vec::new(),
         }
     }
 
@@ -76,7 +80,7 @@ impl Network {
         self.nodes.insert(name.clone(), Ok(info));
         let closed = snapshot.unseen.iter().filter(|why| why.reason == Reason::Permission);
         self.closed_namespaces.insert(name.clone(), closed.count());
-        let mut pods = super::pods::assign(&self.cluster, name, &snapshot.namespaces);
+        let Assigned { mut pods, mismatches } = super::pods::assign(&self.cluster, name, &snapshot);
         for namespace in snapshot.namespaces {
             let id = HostId(self.hosts.len());
             self.by_netns.insert((name.clone(), namespace.id), id);
@@ -85,6 +89,7 @@ impl Network {
             let role = namespace.role;
             self.hosts.push(Host { node: name.clone(), label, role, pod, namespace: Namespace::new(namespace) });
         }
+        self.mismatches.extend(mismatches.into_iter().map(|mismatch| (name.clone(), mismatch)));
     }
 
     /// Notes that a node could not be seen.
@@ -96,6 +101,7 @@ impl Network {
     pub fn forget(&mut self, name: &NodeName) {
         self.nodes.remove(name);
         self.closed_namespaces.remove(name);
+        self.mismatches.retain(|(node, _)| node != name);
         let (mut kept, mut moved) = (Vec::new(), HashMap::new());
         for (old, host) in std::mem::take(&mut self.hosts).into_iter().enumerate() {
             if host.node != *name {
@@ -159,6 +165,16 @@ impl Network {
         self.nodes.iter().filter_map(|(name, node)| Some((name, node.as_ref().err()?)))
     }
 
+    /// Where container runtimes and the API disagree about pods, by the namespace that the runtime names.
+    pub fn mismatches(&self) -> impl Iterator<Item = (HostId, &Mismatch)> {
+        self.mismatches.iter().filter_map(|(node, mismatch)| Some((self.of_netns(node, mismatch.namespace)?, mismatch)))
+    }
+
+    /// The namespace of this identity on a node.
+    pub fn of_netns(&self, node: &NodeName, netns: NetnsId) -> Option<HostId> {
+        self.by_netns.get(&(node.clone(), netns)).copied()
+    }
+
     /// A node's own namespace.
     pub fn node_host(&self, name: &NodeName) -> Option<HostId> {
         self.hosts().find(|(_, host)| host.node == *name && host.role == HostRole::Host).map(|(id, _)| id)
@@ -212,7 +228,7 @@ impl Network {
     pub fn veth_peer(&self, id: HostId, link: &Link) -> Option<(HostId, IfIndex)> {
         let peer = link.veth_peer()?;
         let netns = peer.netns?;
-        let host = *self.by_netns.get(&(self.host(id).node.clone(), netns))?;
+        let host = self.of_netns(&self.host(id).node, netns)?;
         self.host(host).namespace.link(peer.index)?;
         Some((host, peer.index))
     }
@@ -238,5 +254,10 @@ fn partial_items(snapshot: &NodeSnapshot) -> Vec<String> {
             .filter(|(_, why)| why.reason != Reason::NotCollected)
             .map(move |(part, why)| format!("{label}: {part} {why}"))
     });
-    parts.chain(snapshot.unseen.iter().map(ToString::to_string)).collect()
+    // A node need not have a runtime, and nobody need ask it.
+    let silent = |why: &&Unavailable| ![Reason::NotCollected, Reason::NotFound].contains(&why.reason);
+    let runtime = snapshot.runtime.get().err().filter(silent).into_iter();
+    let sandboxes = snapshot.runtime.value().into_iter().flat_map(|runtime| &runtime.unseen);
+    let unseen = snapshot.unseen.iter().chain(runtime).chain(sandboxes);
+    parts.chain(unseen.map(ToString::to_string)).collect()
 }

@@ -4,7 +4,7 @@ use skoop_model::{Finding, Question};
 use skoop_sim::Way;
 
 use super::case::{Case, Detail};
-use super::{FindingKind, REGISTRY, mtu_fragmentation, node_not_ready, route_detour};
+use super::{FindingKind, REGISTRY, mtu_fragmentation, node_not_ready, pod_runtime_mismatch, route_detour};
 use crate::engine::{Network, Plan, Trip, TripResult};
 
 /// Findings of all ways.
@@ -91,6 +91,9 @@ fn warnings(network: &Network, plan: &Plan, ways: &[Way<Trip>]) -> Vec<Finding> 
         if let Some(detail) = node_not_ready::inspect(network, name) {
             push(&mut found, note(network, &node_not_ready::FINDING, detail, false));
         }
+    }
+    for detail in pod_runtime_mismatch::inspect(network, ways) {
+        push(&mut found, note(network, &pod_runtime_mismatch::FINDING, detail, false));
     }
     for way in ways.iter().filter(|way| way.value.result == TripResult::Success) {
         let journeys = [(Some(&way.value.forward), false), (way.value.reply.as_ref(), true)];
