@@ -1,6 +1,5 @@
 //! `skoop agent`: what it takes to install agents.
 
-use serde::Deserialize;
 use serde_json::Value;
 use skoop::collect::nodes::agent::Credentials;
 
