@@ -138,8 +138,9 @@ impl Containerd {
             cgroup_parent: format!("/{}/pod{uid}", group()),
             security: Some(Security { namespaces: Some(namespaces) }),
         };
-        let config =
-            Config { metadata: Some(metadata), hostname: name.to_owned(), labels: HashMap::new(), linux: Some(linux) };
+        // A pod on the node's network has the node's name.
+        let hostname = if host_network { String::new() } else { name.to_owned() };
+        let config = Config { metadata: Some(metadata), hostname, labels: HashMap::new(), linux: Some(linux) };
         let answer: Id = self.call("RunPodSandbox", RunPodSandbox { config: Some(config) }).await;
         answer.id
     }
