@@ -26,7 +26,7 @@ pub(crate) use tuple::{Tuple, TupleKey, Zone};
 pub(crate) use unique::NatRange;
 
 use crate::Tri;
-use crate::netfilter::{Frame, RecentMemory, RuleDoubt, RuleId, SetChange};
+use crate::netfilter::{RecentMemory, RuleDoubt, RuleId, SetChange};
 use flows::Flows;
 use known::Known;
 use sctp::SctpState;
@@ -192,8 +192,6 @@ pub struct PacketState {
     pub(crate) claimed: bool,
     /// What was answered about unknown rules that this packet met.
     pub(crate) answers: Vec<(RuleId, RuleDoubt, bool)>,
-    /// Scratch memory of traversal, kept to spare allocations.
-    pub(crate) frames: Vec<Frame>,
     pub(crate) untraced: bool,
 }
 

@@ -54,7 +54,6 @@ pub(crate) use nft::SetChange;
 pub(crate) use result::Stopped;
 pub(crate) use run::RuleDoubt;
 pub(crate) use table::RuleId;
-pub(crate) use traverse::Frame;
 
 use crate::{Conntrack, Flow, Forks, PacketState, Receiver, Tri};
 use common::PacketKey;

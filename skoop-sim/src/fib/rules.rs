@@ -91,8 +91,9 @@ enum Applied<'a> {
 impl Fib {
     /// Goes through the rules.
     pub(super) fn select(&self, flow: &Flow, forks: &mut Forks) -> Result<Outcome<'_>, Unseen> {
-        let outcome = self.select_traced(flow, forks, &mut |_| {})?;
         let state = self.family(flow.family());
+        let (rules, _) = state.known(flow.family())?;
+        let outcome = self.go_through(rules, flow, forks, &mut |_| {})?;
         if state.forgotten.is_empty() {
             return Ok(outcome);
         }
@@ -114,7 +115,7 @@ impl Fib {
         &'a self,
         flow: &Flow,
         forks: &mut Forks,
-        tell: &mut dyn FnMut(Tried<'a>),
+        tell: &mut impl FnMut(Tried<'a>),
     ) -> Result<Outcome<'a>, Unseen> {
         let (rules, _) = self.family(flow.family()).known(flow.family())?;
         self.go_through(rules, flow, forks, tell)
@@ -125,7 +126,7 @@ impl Fib {
         rules: &'a [RoutingRule],
         flow: &Flow,
         forks: &mut Forks,
-        tell: &mut dyn FnMut(Tried<'a>),
+        tell: &mut impl FnMut(Tried<'a>),
     ) -> Result<Outcome<'a>, Unseen> {
         let mut asked = Asked::default();
         let mut rest = rules;

@@ -91,6 +91,9 @@ impl Fib {
     fn choose_default<'a>(&'a self, _flow: &Flow, selected: &Selected<'a>, forks: &mut Forks) -> &'a Route {
         let first = selected.route;
         let gateway = |route: &Route| route.nexthops.first().is_some_and(|hop| hop.gateway.is_some() && !hop.dead);
+        if selected.peers.len() < 2 {
+            return first;
+        }
         let peers: Vec<&Route> = selected
             .peers
             .iter()

@@ -16,7 +16,7 @@ pub(crate) fn settle(table: &mut Table, family: Family) {
         let rules = table.rules.get(start..end).unwrap_or_default();
         let numbered = (chain.rules.0..).zip(rules.iter().map(|rule| &rule.common));
         // `zip` with an open range has the exact size of the rules.
-        chain.index = Index::build(family, numbered);
+        chain.index = Index::build(family, numbered).map(Box::new);
     }
 }
 

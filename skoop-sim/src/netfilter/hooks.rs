@@ -47,7 +47,8 @@ impl Run<'_> {
         if let Some(doubt) = group.late.filter(|_| self.result.blockers.is_empty()) {
             return self.late_group(group, family, doubt);
         }
-        match self.order_of(group, None, family) {
+        let order = if group.doubt.is_some() { self.order_of(group, None, family) } else { None };
+        match order {
             None => group.stages.iter().for_each(|stage| self.stage(*stage, family)),
             Some(order) => {
                 for stage in order.into_iter().filter_map(|place| group.stages.get(place)) {
@@ -97,16 +98,17 @@ impl Run<'_> {
 
     fn pass_stage(&mut self, stage: Stage, family: Family) {
         match stage {
-            Stage::Chain { table, chain, route } => {
+            Stage::Chain { table, chain, route } if !route || self.at.hook != Hook::Output => {
+                self.traverse(table, chain);
+            }
+            Stage::Chain { table, chain, .. } => {
                 let before = (self.packet.mark, self.packet.tos, self.packet.ttl);
                 let addresses = (self.packet.src, self.packet.dst);
                 self.traverse(table, chain);
                 // `nf_route_table_inet`, `ipt_mangle_out`, `ip6t_mangle_out`: IPv6 looks at the hop limit too.
-                if route && self.at.hook == Hook::Output {
-                    let ttl_counts = family == Family::V6 && self.packet.ttl != before.2;
-                    let changed = (self.packet.mark, self.packet.tos) != (before.0, before.1);
-                    self.result.reroute |= changed || ttl_counts || (self.packet.src, self.packet.dst) != addresses;
-                }
+                let ttl_counts = family == Family::V6 && self.packet.ttl != before.2;
+                let changed = (self.packet.mark, self.packet.tos) != (before.0, before.1);
+                self.result.reroute |= changed || ttl_counts || (self.packet.src, self.packet.dst) != addresses;
             }
             Stage::Track => self.track(),
             Stage::Nat(manip) => self.nat_stage(manip, family),
@@ -157,7 +159,7 @@ impl Run<'_> {
         let rules = self.rules;
         let hooks = rules.order.nat.get(place(family)).and_then(|hooks| hooks.get(self.at.hook as usize));
         for group in hooks.into_iter().flatten() {
-            let order = self.order_of(group, Some(manip), family);
+            let order = if group.doubt.is_some() { self.order_of(group, Some(manip), family) } else { None };
             for step in 0..group.stages.len() {
                 let place = order.as_ref().map_or(Some(step), |order| order.get(step).copied());
                 let stage = place.and_then(|place| group.stages.get(place));

@@ -4,6 +4,8 @@
 //! them alone, or the source address. A packet then meets only the rules filed under what it has, and those that demand nothing
 //! of the kind, in the order of the chain.
 
+use std::hash::BuildHasherDefault;
+
 use skoop_model::Family;
 
 use super::common::{Common, PacketKey};
@@ -12,23 +14,42 @@ use crate::hash::FastMap;
 /// Chains with fewer rules are scanned.
 const MIN_RULES: usize = 8;
 
-/// What a rule demands of a packet.
+/// What a rule demands of a packet: an address, and in [`Demand::rest`] the kind of demand, protocol and port. In whole words, which
+/// hash and compare in a few steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Demand {
-    /// Destination address, protocol, destination port.
-    Service(u128, u8, u16),
-    /// Destination address.
-    Destination(u128),
-    /// Protocol and destination port.
-    Port(u8, u16),
-    /// Source address.
-    Source(u128),
+struct Demand {
+    high: u64,
+    low: u64,
+    rest: u32,
+}
+
+/// Destination address, protocol, destination port.
+const SERVICE: u32 = 1;
+/// Destination address.
+const DESTINATION: u32 = 2;
+/// Protocol and destination port.
+const PORT: u32 = 4;
+/// Source address.
+const SOURCE: u32 = 8;
+
+impl Demand {
+    fn new(kind: u32, address: u128, protocol: u8, port: u16) -> Self {
+        let half = |value: u128| u64::try_from(value & u128::from(u64::MAX)).unwrap_or_default();
+        let rest = kind << 24 | u32::from(protocol) << 16 | u32::from(port);
+        Self { high: half(address >> 64), low: half(address), rest }
+    }
+
+    fn kind(self) -> u32 {
+        self.rest >> 24
+    }
 }
 
 /// Index of one chain.
 #[derive(Debug)]
 pub(crate) struct Index {
     filed: FastMap<Demand, Run>,
+    /// Kinds of demands that occur.
+    kinds: u32,
     /// Rules that demand nothing of the kind.
     rest: Run,
     /// Rule numbers, those of each run side by side and rising.
@@ -46,11 +67,17 @@ pub(crate) struct Run {
 
 /// Where a packet stands in a chain.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Cursor {
+pub(crate) enum Cursor<'t> {
     /// Next rule and end.
     Scan(u32, u32),
     /// What is left of the runs that concern the packet.
-    Indexed([Run; 5]),
+    Indexed(&'t Index, [Run; 5]),
+}
+
+impl Default for Cursor<'_> {
+    fn default() -> Self {
+        Self::Scan(0, 0)
+    }
 }
 
 impl Index {
@@ -75,14 +102,25 @@ impl Index {
         if filed < rest.len() {
             return None;
         }
-        let mut index =
-            Self { filed: FastMap::default(), rest: Run::default(), rules: Vec::new(), live: filed + rest.len() };
+        let live = filed + rest.len();
+        let mut index = Self {
+            filed: FastMap::with_capacity_and_hasher(keyed.len(), BuildHasherDefault::default()),
+            kinds: 0,
+            rest: Run::default(),
+            rules: Vec::with_capacity(live),
+            live,
+        };
         index.rest = index.append(&rest);
         for (demand, numbers) in keyed {
             let run = index.append(&numbers);
-            index.filed.insert(demand, run);
+            index.file(demand, run);
         }
         Some(index)
+    }
+
+    fn file(&mut self, demand: Demand, run: Run) {
+        self.kinds |= demand.kind();
+        self.filed.insert(demand, run);
     }
 
     fn append(&mut self, numbers: &[u32]) -> Run {
@@ -116,9 +154,7 @@ impl Index {
         self.rules.push(number);
         grown.end = place(&self.rules);
         match demand {
-            Some(demand) => {
-                self.filed.insert(demand, grown);
-            }
+            Some(demand) => self.file(demand, grown),
             None => self.rest = grown,
         }
         self.live += 1;
@@ -126,20 +162,25 @@ impl Index {
     }
 
     /// The rules that concern a packet.
-    pub(crate) fn cursor(&self, key: &PacketKey) -> Cursor {
-        let find = |demand: Demand| self.filed.get(&demand).copied().unwrap_or_default();
-        let by_port = key.dport.map(|dport| {
-            (find(Demand::Service(key.dst, key.protocol, dport)), find(Demand::Port(key.protocol, dport)))
+    pub(crate) fn cursor(&self, key: &PacketKey) -> Cursor<'_> {
+        let find = |kind: u32, address: u128, protocol: u8, port: u16| {
+            if self.kinds & kind == 0 {
+                return Run::default();
+            }
+            self.filed.get(&Demand::new(kind, address, protocol, port)).copied().unwrap_or_default()
+        };
+        let (service, port) = key.dport.map_or_else(Default::default, |dport| {
+            (find(SERVICE, key.dst, key.protocol, dport), find(PORT, 0, key.protocol, dport))
         });
-        let (service, port) = by_port.unwrap_or_default();
-        let destination = find(Demand::Destination(key.dst));
-        Cursor::Indexed([service, destination, port, find(Demand::Source(key.src)), self.rest])
+        let destination = find(DESTINATION, key.dst, 0, 0);
+        Cursor::Indexed(self, [service, destination, port, find(SOURCE, key.src, 0, 0), self.rest])
     }
 }
 
-impl Cursor {
+impl Cursor<'_> {
     /// The next rule.
-    pub(crate) fn next(&mut self, index: Option<&Index>) -> Option<u32> {
+    #[inline]
+    pub(crate) fn next(&mut self) -> Option<u32> {
         match self {
             Self::Scan(next, end) => {
                 let rule = *next;
@@ -148,8 +189,8 @@ impl Cursor {
                     rule
                 })
             }
-            Self::Indexed(runs) => {
-                let rules = &index?.rules;
+            Self::Indexed(index, runs) => {
+                let rules = &index.rules;
                 let head = |run: &Run| {
                     (run.start < run.end).then(|| rules.get(usize::try_from(run.start).ok()?).copied()).flatten()
                 };
@@ -158,6 +199,15 @@ impl Cursor {
                 run.start += 1;
                 Some(rule)
             }
+        }
+    }
+
+    /// Whether no rule is left.
+    #[inline]
+    pub(crate) fn is_done(&self) -> bool {
+        match self {
+            Self::Scan(next, end) => next >= end,
+            Self::Indexed(_, runs) => runs.iter().all(|run| run.start >= run.end),
         }
     }
 }
@@ -169,9 +219,9 @@ fn demand(common: &Common, family: Family) -> Option<Demand> {
     let dport = common.dports.filter(|range| range.first == range.last).map(|range| range.first.0);
     let destination = common.dst.only(family).filter(|_| !inverted.dst);
     match (destination, protocol, dport) {
-        (Some(dst), Some(protocol), Some(dport)) => Some(Demand::Service(dst, protocol, dport)),
-        (Some(dst), _, _) => Some(Demand::Destination(dst)),
-        (None, Some(protocol), Some(dport)) => Some(Demand::Port(protocol, dport)),
-        (None, _, _) => common.src.only(family).filter(|_| !inverted.src).map(Demand::Source),
+        (Some(dst), Some(protocol), Some(dport)) => Some(Demand::new(SERVICE, dst, protocol, dport)),
+        (Some(dst), _, _) => Some(Demand::new(DESTINATION, dst, 0, 0)),
+        (None, Some(protocol), Some(dport)) => Some(Demand::new(PORT, 0, protocol, dport)),
+        (None, _, _) => common.src.only(family).filter(|_| !inverted.src).map(|src| Demand::new(SOURCE, src, 0, 0)),
     }
 }

@@ -143,7 +143,8 @@ pub(crate) struct Chain {
     pub decides_only: bool,
     /// Its rules look at things that rules can change.
     pub reads_changes: bool,
-    pub index: Option<Index>,
+    /// Few chains are long enough for one.
+    pub index: Option<Box<Index>>,
 }
 
 /// A line of the dump.

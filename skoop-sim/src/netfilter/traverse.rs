@@ -10,13 +10,6 @@ use super::test::Test;
 use crate::Tri;
 use crate::mutation::{Mutation, is};
 
-/// A chain that is being traversed.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Frame {
-    chain: u32,
-    cursor: Cursor,
-}
-
 /// How traversal of the base chain goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Flow {
@@ -29,17 +22,36 @@ enum Flow {
     End,
 }
 
+/// Chains that a jump left: the nearest to the base chain without an allocation, because few tables nest deeper.
+#[derive(Default)]
+struct Callers<'t> {
+    near: [Cursor<'t>; 4],
+    depth: usize,
+    far: Vec<Cursor<'t>>,
+}
+
+impl<'t> Callers<'t> {
+    fn push(&mut self, cursor: Cursor<'t>) {
+        match self.near.get_mut(self.depth) {
+            Some(place) => *place = cursor,
+            None => self.far.push(cursor),
+        }
+        self.depth += 1;
+    }
+
+    fn pop(&mut self) -> Option<Cursor<'t>> {
+        self.depth = self.depth.checked_sub(1)?;
+        self.near.get(self.depth).copied().or_else(|| self.far.pop())
+    }
+}
+
 impl Run<'_> {
     /// Traverses a base chain. A drop is recorded, then the chain is left as with ACCEPT.
     pub(super) fn traverse(&mut self, place: u32, base: u32) {
         let rules = self.rules;
         let Some(table) = rules.table(place) else { return };
         let Some(chain) = table.chain(base) else { return };
-        let mut frames = std::mem::take(&mut self.state.frames);
-        frames.clear();
-        frames.push(self.enter(base, chain));
-        let decided = self.walk_chains(table, RuleId { table: place, rule: 0 }, &mut frames);
-        self.state.frames = frames;
+        let decided = self.walk_chains(table, RuleId { table: place, rule: 0 }, chain);
         if !decided && chain.drops && !is(Mutation::PolicyIgnored) {
             let by = table.policy_ref(chain, self.packet.family());
             self.block(NfVerdict::Drop, by, None);
@@ -50,12 +62,14 @@ impl Run<'_> {
     }
 
     /// True if a rule decided, false if the policy has to.
-    fn walk_chains(&mut self, table: &Table, place: RuleId, frames: &mut Vec<Frame>) -> bool {
-        while let Some(frame) = frames.last_mut() {
-            let chain = table.chain(frame.chain);
-            let next = chain.and_then(|chain| frame.cursor.next(chain.index.as_ref()));
-            let Some((number, rule)) = next.and_then(|number| Some((number, table.rule(number)?))) else {
-                frames.pop();
+    fn walk_chains(&mut self, table: &Table, place: RuleId, base: &Chain) -> bool {
+        let mut callers = Callers::default();
+        let mut cursor = self.enter(base);
+        loop {
+            let next = cursor.next().and_then(|number| Some((number, table.rule(number)?)));
+            let Some((number, rule)) = next else {
+                let Some(caller) = callers.pop() else { return false };
+                cursor = caller;
                 continue;
             };
             let id = RuleId { rule: number, ..place };
@@ -66,31 +80,30 @@ impl Run<'_> {
                 Verdict::Program(program) => self.execute(table, table.program(program), id),
                 verdict => self.follow(table, verdict, id),
             };
-            match flow {
-                Flow::Next => {}
+            let into = match flow {
+                Flow::Next => continue,
                 Flow::Return if is(Mutation::ReturnAccepts) => return true,
-                Flow::Return => {
-                    frames.pop();
-                }
+                Flow::Return => None,
                 Flow::Jump(target) if !is(Mutation::JumpForgets) => {
-                    frames.extend(table.chain(target).map(|chain| self.enter(target, chain)));
+                    let Some(chain) = table.chain(target) else { continue };
+                    if !cursor.is_done() {
+                        callers.push(cursor);
+                    }
+                    Some(self.enter(chain))
                 }
-                Flow::Jump(target) | Flow::Goto(target) => {
-                    frames.pop();
-                    frames.extend(table.chain(target).map(|chain| self.enter(target, chain)));
-                }
+                Flow::Jump(target) | Flow::Goto(target) => table.chain(target).map(|chain| self.enter(chain)),
                 Flow::End => return true,
-            }
+            };
+            let Some(into) = into.or_else(|| callers.pop()) else { return false };
+            cursor = into;
         }
-        false
     }
 
-    fn enter(&self, id: u32, chain: &Chain) -> Frame {
-        let cursor = match &chain.index {
+    fn enter<'t>(&self, chain: &'t Chain) -> Cursor<'t> {
+        match &chain.index {
             Some(index) => index.cursor(&self.key),
             None => Cursor::Scan(chain.rules.0, chain.rules.1),
-        };
-        Frame { chain: id, cursor }
+        }
     }
 
     fn follow(&mut self, table: &Table, verdict: Verdict, id: RuleId) -> Flow {

@@ -340,6 +340,9 @@ impl<'a, 'f> Walker<'a, 'f> {
 
     /// Takes down what a hook did.
     fn record(&mut self, layer: Layer<'_>, device: Option<IfIndex>, skb: &Skb, result: HookResult) {
+        if result.events.is_empty() && result.blockers.is_empty() {
+            return;
+        }
         let stage = layer.stage();
         for event in result.events {
             self.event(stage, device, event);

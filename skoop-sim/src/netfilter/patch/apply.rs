@@ -197,7 +197,12 @@ impl Change<'_> {
     }
 
     /// The index of rules `first` to `last`: the one that there was, moved, with those from `added` on filed, or a new one.
-    fn index(&self, known: Option<Index>, moved: u32, (first, added, last): (u32, u32, u32)) -> Option<Index> {
+    fn index(
+        &self,
+        known: Option<Box<Index>>,
+        moved: u32,
+        (first, added, last): (u32, u32, u32),
+    ) -> Option<Box<Index>> {
         let rules = |from: u32| {
             let [from, to] = [from, last].map(|place| usize::try_from(place).unwrap_or(usize::MAX));
             (0_u32..).zip(self.table.rules.get(from..to).unwrap_or_default())
@@ -210,6 +215,6 @@ impl Change<'_> {
             }
         }
         let all = self.table.rules.get(usize::try_from(first).ok()?..usize::try_from(last).ok()?)?;
-        Index::build(self.family, (first..last).zip(all.iter().map(|rule| &rule.common)))
+        Index::build(self.family, (first..last).zip(all.iter().map(|rule| &rule.common))).map(Box::new)
     }
 }

@@ -258,6 +258,12 @@ impl Run<'_> {
     /// Translates the packet as its flow demands.
     pub(crate) fn translate(&mut self, manip: Manip, fresh: bool) {
         let Some((kind, rule)) = self.nat_kind(manip, fresh) else { return };
+        if self.state.untraced {
+            if self.conntrack.translate(self.state, manip, self.packet) {
+                self.key = PacketKey::of(self.packet);
+            }
+            return;
+        }
         let mut after = self.packet.clone();
         // A port drawn at random may be the one that it has.
         let drawn = kind == NfEventKind::SourceNat { random_port: true };
