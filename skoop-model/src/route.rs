@@ -1,5 +1,6 @@
 //! Routes.
 
+use std::fmt::{self, Write as _};
 use std::net::IpAddr;
 
 use ipnet::IpNet;
@@ -155,6 +156,25 @@ impl RouteScope {
     pub const HOST: Self = Self(254);
 }
 
+/// Words with blanks between them.
+struct Words(String);
+
+impl Words {
+    fn push(&mut self, word: impl fmt::Display) {
+        let blank = if self.0.is_empty() { "" } else { " " };
+        // A string takes whatever is written.
+        let _ = write!(self.0, "{blank}{word}");
+    }
+
+    fn flags(&mut self, hop: &NextHop) {
+        for (set, word) in [(hop.onlink, "onlink"), (hop.dead, "dead"), (hop.linkdown, "linkdown")] {
+            if set {
+                self.push(word);
+            }
+        }
+    }
+}
+
 impl Route {
     /// A unicast route of the main table, as `ip route add DST [via GATEWAY] dev LINK` makes it: a base to build on.
     pub fn unicast(dst: IpNet, gateway: Option<IpAddr>, link: IfIndex) -> Self {
@@ -184,63 +204,62 @@ impl Route {
 
     /// The route as `ip route` prints it, with device names from `device`.
     pub fn to_text<'a>(&self, device: impl Fn(IfIndex) -> Option<&'a str>) -> String {
-        let mut words = Vec::new();
+        let mut words = Words(String::with_capacity(64));
         if self.kind != RouteKind::Unicast {
             words.push(self.kind.name());
         }
-        words.push(if self.dst.prefix_len() == 0 {
-            "default".to_owned()
+        if self.dst.prefix_len() == 0 {
+            words.push("default");
         } else if self.dst.prefix_len() == self.dst.max_prefix_len() {
-            self.dst.addr().to_string()
+            words.push(self.dst.addr());
         } else {
-            self.dst.to_string()
-        });
-        let hop = |hop: &NextHop, words: &mut Vec<String>| {
+            words.push(self.dst);
+        }
+        let hop = |hop: &NextHop, words: &mut Words| {
             if let Some(gateway) = hop.gateway {
-                words.push(format!("via {gateway}"));
+                words.push(format_args!("via {gateway}"));
             }
-            if let Some(link) = hop.link {
-                words.push(format!("dev {}", device(link).map_or_else(|| format!("if{link}"), str::to_owned)));
-            }
-        };
-        let flags = |hop: &NextHop, words: &mut Vec<String>| {
-            for (set, word) in [(hop.onlink, "onlink"), (hop.dead, "dead"), (hop.linkdown, "linkdown")] {
-                if set {
-                    words.push(word.to_owned());
-                }
+            match hop.link.map(|link| (link, device(link))) {
+                Some((_, Some(name))) => words.push(format_args!("dev {name}")),
+                Some((link, None)) => words.push(format_args!("dev if{link}")),
+                None => {}
             }
         };
         if let [only] = self.nexthops.as_slice() {
             hop(only, &mut words);
         }
         if !matches!(self.table, TableId::MAIN) {
-            words.push(format!("table {}", self.table.name()));
+            words.push(format_args!("table {}", self.table.name()));
         }
         if self.protocol != RouteProtocol::BOOT {
-            words.push(format!("proto {}", self.protocol.name()));
+            words.push(format_args!("proto {}", self.protocol.name()));
         }
         if let Some(src) = self.prefsrc {
-            words.push(format!("src {src}"));
+            words.push(format_args!("src {src}"));
         }
         if self.metric != 0 {
-            words.push(format!("metric {}", self.metric));
+            words.push(format_args!("metric {}", self.metric));
         }
-        let mtu = self.mtu_bytes.map(|mtu| format!("mtu {mtu}"));
+        let mtu = |words: &mut Words| {
+            if let Some(mtu) = self.mtu_bytes {
+                words.push(format_args!("mtu {mtu}"));
+            }
+        };
         match self.nexthops.as_slice() {
             [only] => {
-                flags(only, &mut words);
-                words.extend(mtu);
+                words.flags(only);
+                mtu(&mut words);
             }
             many => {
-                words.extend(mtu);
+                mtu(&mut words);
                 for next in many {
-                    words.push("nexthop".to_owned());
+                    words.push("nexthop");
                     hop(next, &mut words);
-                    words.push(format!("weight {}", next.weight));
-                    flags(next, &mut words);
+                    words.push(format_args!("weight {}", next.weight));
+                    words.flags(next);
                 }
             }
         }
-        words.join(" ")
+        words.0
     }
 }

@@ -25,6 +25,8 @@ pub struct Namespace {
     links: ByNumber,
     /// Of each device, in the order of the snapshot.
     switches: Vec<Switches>,
+    /// How traces tell of each device, likewise.
+    link_texts: Vec<Box<str>>,
     /// Places of neighbour entries, the first one of each device and address.
     neighbours: FastMap<(IfIndex, IpAddr), usize>,
     /// Places of forwarding entries by MAC address, in the order of the snapshot.
@@ -67,7 +69,8 @@ impl Namespace {
             ipv6_disabled: device(Family::V6, &link.name, "disable_ipv6") == Some(true),
         };
         let switches = snapshot.links.elements().iter().map(switches).collect();
-        Self { snapshot, fib, netfilter, links, switches, neighbours, fdb, flows: OnceLock::new() }
+        let link_texts = snapshot.links.elements().iter().map(|link| link_text(link).into()).collect();
+        Self { snapshot, fib, netfilter, links, switches, link_texts, neighbours, fdb, flows: OnceLock::new() }
     }
 
     /// The state that it was built from.
@@ -102,6 +105,11 @@ impl Namespace {
     /// The device with this index.
     pub fn link(&self, index: IfIndex) -> Option<&Link> {
         self.snapshot.links.elements().get(self.links.place(index.0)?)
+    }
+
+    /// How traces tell of a device of the snapshot.
+    pub(crate) fn link_text(&self, link: &Link) -> Option<&str> {
+        self.link_texts.get(self.links.place(link.index.0)?).map(AsRef::as_ref)
     }
 
     /// The entry for a neighbour, proxy entries apart.
@@ -191,6 +199,19 @@ impl Namespace {
         };
         Some((self.sysctl(&path)? != 0, path))
     }
+}
+
+/// A device as `ip link` tells of it.
+pub(crate) fn link_text(link: &Link) -> String {
+    let mut flags = String::new();
+    for (set, word) in [(link.up, "UP"), (link.lower_up, "LOWER_UP"), (link.up && !link.lower_up, "NO-CARRIER")] {
+        if set {
+            flags += if flags.is_empty() { "" } else { "," };
+            flags += word;
+        }
+    }
+    let state = if link.up { "up" } else { "down" };
+    format!("{}: {} <{flags}> mtu {} {} {state}", link.index, link.name, link.mtu_bytes, link.kind.name())
 }
 
 fn unspecified(like: IpAddr) -> IpAddr {

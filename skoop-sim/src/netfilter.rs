@@ -17,6 +17,7 @@
 mod args;
 mod common;
 mod compile;
+mod event;
 mod extensions;
 mod harmless;
 mod hooks;
@@ -43,12 +44,13 @@ mod words;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use skoop_model::{Backend, Family, IfIndex, Link, MacAddr, NetfilterDumps, Packet, Port, RouteKind, Unseen};
+use skoop_model::{Backend, Evidence, Family, IfIndex, Link, MacAddr, NetfilterDumps, Packet, Port, RouteKind, Unseen};
 
 pub use extensions::{Extension, ExtensionKind, extensions};
 pub use patch::PatchError;
 pub use result::{HookResult, NfBlocker, NfEvent, NfEventKind, NfVerdict, REMEMBERED, RejectWith, RuleRef, RuleSource};
 
+pub(crate) use event::Event;
 pub(crate) use matches::RecentMemory;
 pub(crate) use nft::SetChange;
 pub(crate) use result::Stopped;
@@ -291,7 +293,29 @@ impl Netfilter {
         env: &dyn NetfilterEnv,
         forks: &mut Forks,
     ) -> HookResult {
+        self.told(self.pass_ip(at, packet, state, conntrack, env, forks))
+    }
+
+    /// [`Self::run`], with events that keep the number of their rule instead of its words.
+    pub(crate) fn pass_ip(
+        &self,
+        at: &HookPoint<'_>,
+        packet: &mut Packet,
+        state: &mut PacketState,
+        conntrack: &mut Conntrack,
+        env: &dyn NetfilterEnv,
+        forks: &mut Forks,
+    ) -> (HookResult, Vec<Event>) {
         self.pass(Layer::Inet, at, packet, state, conntrack, env, forks)
+    }
+
+    fn told(&self, (result, events): (HookResult, Vec<Event>)) -> HookResult {
+        HookResult { events: events.into_iter().map(|event| event.told(&self.0)).collect(), ..result }
+    }
+
+    /// What stands behind an event of these rules.
+    pub(crate) fn evidence(&self, event: &Event) -> Evidence {
+        event.evidence(&self.0)
     }
 
     /// Whether any chain looks at frames at this hook of the device: if not, [`Self::run_device`] does nothing.
@@ -309,6 +333,19 @@ impl Netfilter {
         env: &dyn NetfilterEnv,
         forks: &mut Forks,
     ) -> HookResult {
+        self.told(self.pass_device(at, packet, state, conntrack, env, forks))
+    }
+
+    /// [`Self::run_device`], as [`Self::pass_ip`].
+    pub(crate) fn pass_device(
+        &self,
+        at: &DevicePoint<'_>,
+        packet: &mut Packet,
+        state: &mut PacketState,
+        conntrack: &mut Conntrack,
+        env: &dyn NetfilterEnv,
+        forks: &mut Forks,
+    ) -> (HookResult, Vec<Event>) {
         let (hook, in_device, out_device) = match at.hook {
             DeviceHook::Ingress => (Hook::Prerouting, Some(at.device), None),
             // `nf_hook_egress`: the device stands as the one that the frame leaves by.
@@ -333,6 +370,19 @@ impl Netfilter {
         env: &dyn NetfilterEnv,
         forks: &mut Forks,
     ) -> HookResult {
+        self.told(self.pass_bridge(at, packet, state, conntrack, env, forks))
+    }
+
+    /// [`Self::run_bridge`], as [`Self::pass_ip`].
+    pub(crate) fn pass_bridge(
+        &self,
+        at: &BridgePoint<'_>,
+        packet: &mut Packet,
+        state: &mut PacketState,
+        conntrack: &mut Conntrack,
+        env: &dyn NetfilterEnv,
+        forks: &mut Forks,
+    ) -> (HookResult, Vec<Event>) {
         let (in_device, out_device) = (at.in_port, at.out_port);
         let point = HookPoint { hook: at.hook, in_device, out_device, in_port: None, out_port: None };
         self.pass(Layer::Bridge(at), &point, packet, state, conntrack, env, forks)
@@ -348,12 +398,12 @@ impl Netfilter {
         conntrack: &mut Conntrack,
         env: &dyn NetfilterEnv,
         forks: &mut Forks,
-    ) -> HookResult {
+    ) -> (HookResult, Vec<Event>) {
         let key = PacketKey::of(packet);
-        let result = HookResult::default();
-        let mut run = Run { rules: &self.0, at, layer, packet, state, conntrack, env, forks, result, key };
+        let (result, events) = (HookResult::default(), Vec::new());
+        let mut run = Run { rules: &self.0, at, layer, packet, state, conntrack, env, forks, result, events, key };
         run.hook();
-        run.result
+        (run.result, run.events)
     }
 }
 

@@ -6,7 +6,7 @@ mod rule;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use skoop_model::{Backend, Family, HookOwner, NetfilterDumps, Unseen};
+use skoop_model::{Backend, Evidence, Family, HookOwner, NetfilterDumps, Unseen};
 
 use super::Hook;
 use super::common::DevicePattern;
@@ -120,6 +120,12 @@ impl Compiled {
 
     pub(super) fn table(&self, table: u32) -> Option<&Table> {
         self.tables.get(usize::try_from(table).ok()?).map(AsRef::as_ref)
+    }
+
+    /// A rule as evidence, as its reference would tell.
+    pub(super) fn evidence(&self, id: RuleId, family: Family) -> Evidence {
+        let found = self.table(id.table).and_then(|table| table.evidence(id.rule, family));
+        found.unwrap_or_else(|| self.rule_ref(id, family).evidence())
     }
 
     /// A rule of a table for both families is told as one of `family`.

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use skoop_model::{Backend, Evidence, Family, Mark, Packet};
 
+use super::event::{RuleParts, tool};
 use super::words::Words;
 use crate::conntrack::Tracking;
 
@@ -115,24 +116,18 @@ pub struct RuleRef {
 impl RuleRef {
     /// The command that shows and changes the rule: `iptables-nft`, `ip6tables-legacy`, `nft`.
     pub fn tool(&self) -> &'static str {
-        match (self.source, self.family) {
-            (RuleSource::Iptables(Backend::Legacy), Family::V4) => "iptables-legacy",
-            (RuleSource::Iptables(Backend::Legacy), Family::V6) => "ip6tables-legacy",
-            (RuleSource::Iptables(Backend::Nft), Family::V4) => "iptables-nft",
-            (RuleSource::Iptables(Backend::Nft), Family::V6) => "ip6tables-nft",
-            (RuleSource::Nftables | RuleSource::Unseen, _) => "nft",
-            (RuleSource::Conntrack, _) => "conntrack",
-        }
+        tool(self.source, self.family)
+    }
+
+    /// Its parts, borrowed.
+    fn parts(&self) -> RuleParts<'_> {
+        let Self { source, family, table, chain, line, handle, text, .. } = self;
+        RuleParts { source: *source, family: *family, table, chain, line: *line, handle: *handle, text }
     }
 
     /// The rule as evidence: verbatim, with its place.
     pub fn evidence(&self) -> Evidence {
-        match self.source {
-            RuleSource::Unseen => Evidence::new("missing", self.text.clone()),
-            RuleSource::Conntrack => Evidence::new("conntrack", self.text.clone()),
-            RuleSource::Nftables => Evidence::new("nftables", self.to_string()),
-            RuleSource::Iptables(_) => Evidence::new("iptables", self.to_string()),
-        }
+        self.parts().evidence()
     }
 
     /// The words of the rule as a shell would split them: `-A`, chain, matches, target.
@@ -163,17 +158,7 @@ impl RuleRef {
 /// `-A FORWARD -j DROP (iptables-nft, table filter, line 12)`.
 impl fmt::Display for RuleRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)?;
-        match self.source {
-            RuleSource::Unseen | RuleSource::Conntrack => Ok(()),
-            RuleSource::Nftables => {
-                write!(f, " (nft, table {}, chain {}", self.table, self.chain)?;
-                self.handle.map_or(Ok(()), |handle| write!(f, ", handle {handle}"))?;
-                f.write_str(")")
-            }
-            RuleSource::Iptables(_) if self.line == 0 => write!(f, " ({}, table {})", self.tool(), self.table),
-            RuleSource::Iptables(_) => write!(f, " ({}, table {}, line {})", self.tool(), self.table, self.line),
-        }
+        self.parts().fmt(f)
     }
 }
 
@@ -282,20 +267,19 @@ pub enum NfEventKind {
     Header,
 }
 
-impl NfEvent {
+impl NfEventKind {
     /// What it did, for people.
-    pub fn describe(&self) -> String {
-        let after = &self.after;
+    pub(crate) fn describe(self, before: &Packet, after: &Packet) -> String {
         let destination = || endpoint(after.dst, after.dport());
         let source = || endpoint(after.src, after.sport());
-        match self.kind {
+        match self {
             NfEventKind::DestinationNat => format!("destination translated to {}", destination()),
             NfEventKind::SourceNat { random_port: true } => {
                 format!("source translated to {}, port at random", after.src)
             }
             NfEventKind::SourceNat { random_port: false } => format!("source translated to {}", source()),
             NfEventKind::NatAgain => format!("translated like the first packet of its flow: {after}"),
-            NfEventKind::NatReverse if after.dst != self.before.dst || after.dport() != self.before.dport() => {
+            NfEventKind::NatReverse if after.dst != before.dst || after.dport() != before.dport() => {
                 format!("reply: destination translated back to {}", destination())
             }
             NfEventKind::NatReverse => format!("reply: source translated back to {}", source()),
@@ -308,15 +292,23 @@ impl NfEvent {
             NfEventKind::Header => format!("header changed: ttl {} tos {:#x}", after.ttl, after.tos),
         }
     }
+}
+
+impl NfEvent {
+    /// What it did, for people.
+    pub fn describe(&self) -> String {
+        self.kind.describe(&self.before, &self.after)
+    }
 
     /// The rule as evidence.
     pub fn evidence(&self) -> Evidence {
-        match (&self.by, &self.entry) {
-            (Some(rule), _) => rule.evidence(),
-            (None, Some(entry)) => Evidence::new("conntrack", entry.clone()),
-            (None, None) => Evidence::new("conntrack", "the flow's entry in the connection table"),
-        }
+        self.by.as_ref().map_or_else(|| of_entry(self.entry.as_deref()), RuleRef::evidence)
     }
+}
+
+/// What stands behind an event that no rule made.
+pub(crate) fn of_entry(entry: Option<&str>) -> Evidence {
+    Evidence::new("conntrack", entry.unwrap_or("the flow's entry in the connection table"))
 }
 
 fn endpoint(address: std::net::IpAddr, port: Option<skoop_model::Port>) -> String {

@@ -4,8 +4,9 @@ use skoop_model::{Packet, Unseen};
 
 use super::common::PacketKey;
 use super::compile::Compiled;
+use super::event::Event;
 use super::ipset::Sets;
-use super::result::{HookResult, NfBlocker, NfEvent, NfEventKind, NfVerdict, RuleRef, Stopped};
+use super::result::{HookResult, NfBlocker, NfEventKind, NfVerdict, RuleRef, Stopped};
 use super::table::RuleId;
 use super::{BridgePoint, DevicePoint, HookPoint, NetfilterEnv};
 use crate::{Conntrack, Forks, PacketState};
@@ -21,6 +22,8 @@ pub(crate) struct Run<'r> {
     pub env: &'r dyn NetfilterEnv,
     pub forks: &'r mut Forks,
     pub result: HookResult,
+    /// What changed the packet or its tracking, in order: becomes [`HookResult::events`] where somebody asks for rules word by word.
+    pub events: Vec<Event>,
     /// What rules compare most; always that of `packet`.
     pub key: PacketKey,
 }
@@ -72,12 +75,11 @@ impl Run<'_> {
         }
         let before = self.packet.clone();
         change(self.packet);
-        let by = rule.map(|rule| self.rule_ref(rule));
         let entry = match kind {
             NfEventKind::NatAgain | NfEventKind::NatReverse => self.conntrack.entry_text(self.state),
             _ => None,
         };
-        self.result.events.push(NfEvent { kind, by, entry, before, after: self.packet.clone() });
+        self.events.push(Event { kind, rule, entry, before, after: self.packet.clone() });
     }
 
     /// Records what stops the packet.

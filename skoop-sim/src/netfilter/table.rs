@@ -3,9 +3,10 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use skoop_model::Family;
+use skoop_model::{Evidence, Family};
 
 use super::common::{Common, DevicePattern};
+use super::event::RuleParts;
 use super::index::Index;
 use super::nft::ast::TableFamily;
 use super::nft::{SetData, Step};
@@ -198,6 +199,24 @@ impl Table {
         let chain = self.chain_of(number).map(|chain| chain.name.to_string()).unwrap_or_default();
         let handle = (rule.handle != 0).then_some(u64::from(rule.handle));
         Some(RuleRef { handle, comment, ..self.reference(chain, rule.source, family) })
+    }
+
+    /// A rule as evidence: the same as that of its [`RuleRef`], without making one.
+    pub(crate) fn evidence(&self, number: u32, family: Family) -> Option<Evidence> {
+        let rule = self.rule(number)?;
+        if !matches!(self.source, RuleSource::Iptables(_)) {
+            return self.rule_ref(number, family).map(|by| by.evidence());
+        }
+        let parts = RuleParts {
+            source: self.source,
+            family: self.family.only().unwrap_or(family),
+            table: &self.name,
+            chain: "",
+            line: usize::try_from(rule.source.line).unwrap_or_default(),
+            handle: None,
+            text: self.line(rule.source),
+        };
+        Some(parts.evidence())
     }
 
     /// What people call a rule: its comment, or all of it.

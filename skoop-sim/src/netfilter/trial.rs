@@ -55,6 +55,7 @@ impl Run<'_> {
             env: self.env,
             forks: &mut forks,
             result: HookResult { tproxy: self.result.tproxy, ..HookResult::default() },
+            events: Vec::new(),
             key: self.key,
         };
         for stage in stages {

@@ -55,8 +55,8 @@ impl Walker<'_, '_> {
         }
         self.programs(link)?;
         self.device_hook(DeviceHook::Ingress, link, &mut skb);
-        self.pass(Stage::Ingress, Some(device), &skb.packet, |_| {
-            (format!("received by {}", link.name), link_evidence(link))
+        self.pass(Stage::Ingress, Some(device), &skb.packet, |walker| {
+            (format!("received by {}", link.name), walker.link_evidence(link))
         });
         if let Some(controller) = link.controller {
             let Some(bridge) = self.namespace.bridge_of(link) else {

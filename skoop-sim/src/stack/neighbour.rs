@@ -121,7 +121,9 @@ impl Walker<'_, '_> {
             return Err(self.stop(Stage::Egress, device, &skb.packet, Stop::NoCarrier, link_evidence(link)));
         }
         self.programs(link)?;
-        self.pass(Stage::Egress, device, &skb.packet, |_| (format!("sent by {}", link.name), link_evidence(link)));
+        self.pass(Stage::Egress, device, &skb.packet, |walker| {
+            (format!("sent by {}", link.name), walker.link_evidence(link))
+        });
         let frame: Frame = skb.into_frame();
         Ok(Ending::Sent { device: link.index, frame, next_hop })
     }
@@ -151,7 +153,19 @@ fn has_failed(state: NeighbourState) -> bool {
 
 /// The entry as `ip neighbour` prints it.
 pub(crate) fn neighbour_text(entry: &Neighbour, device: &str) -> String {
-    let mac = entry.mac.map(|mac| format!(" lladdr {mac}")).unwrap_or_default();
-    let state = format!("{:?}", entry.state).to_uppercase();
-    format!("{} dev {device}{mac} {state}", entry.address)
+    let state = match entry.state {
+        NeighbourState::Incomplete => "INCOMPLETE",
+        NeighbourState::Reachable => "REACHABLE",
+        NeighbourState::Stale => "STALE",
+        NeighbourState::Delay => "DELAY",
+        NeighbourState::Probe => "PROBE",
+        NeighbourState::Failed => "FAILED",
+        NeighbourState::NoArp => "NOARP",
+        NeighbourState::Permanent => "PERMANENT",
+        NeighbourState::None => "NONE",
+    };
+    match entry.mac {
+        Some(mac) => format!("{} dev {device} lladdr {mac} {state}", entry.address),
+        None => format!("{} dev {device} {state}", entry.address),
+    }
 }

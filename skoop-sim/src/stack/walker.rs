@@ -7,14 +7,18 @@ use skoop_model::{
 use super::Said;
 use super::{Answer, Blocker, Ending, Errno, Outcome, Site, Stop, Surroundings};
 use crate::conntrack::Tracking;
-use crate::netfilter::Stopped;
+use crate::namespace::link_text;
+use crate::netfilter::{Event, Stopped};
 use crate::{
     BridgePart, BridgePoint, Conntrack, DeviceHook, DevicePoint, Flow, Forks, Hook, HookPoint, HookResult, Lookup,
-    Namespace, NfEvent, NfVerdict, PacketState,
+    Namespace, NfVerdict, PacketState,
 };
 
 /// Stages that one packet may pass in one namespace before it counts as looping.
 const MAX_STAGES: usize = 64;
+
+/// Steps that a trace has room for at once: as many as most have.
+const STEPS: usize = 10;
 
 /// A packet on its way through the namespace, with what the kernel keeps in its `sk_buff`.
 #[derive(Debug)]
@@ -129,7 +133,7 @@ impl<'a, 'f> Walker<'a, 'f> {
             around,
             forks,
             conntrack,
-            steps: Vec::new(),
+            steps: Vec::with_capacity(if traced { STEPS } else { 0 }),
             blockers: Vec::new(),
             conditional,
             traced,
@@ -272,19 +276,19 @@ impl<'a, 'f> Walker<'a, 'f> {
     /// Passes a netfilter hook. Blockers are recorded and the packet goes on as if accepted.
     /// Says by which mark and TOS the packet has to be routed anew (OUTPUT only).
     pub fn hook(&mut self, hook: Hook, devices: Devices, skb: &mut Skb) -> Option<(Mark, u8)> {
-        let result = self.run_hook(hook, devices, skb);
+        let passed = self.run_hook(hook, devices, skb);
         let device = devices.output.or(devices.input);
-        let reroute = result.rerouted_by;
-        self.record(Layer::Ip(hook), device, skb, result);
+        let reroute = passed.0.rerouted_by;
+        self.record(Layer::Ip(hook), device, skb, passed);
         reroute
     }
 
     /// Passes a netfilter hook with a copy that nobody follows: only what it leaves behind counts. Whether it passed.
     pub fn copy_hook(&mut self, hook: Hook, devices: Devices, copy: &mut Skb) -> bool {
-        self.run_hook(hook, devices, copy).blockers.is_empty()
+        self.run_hook(hook, devices, copy).0.blockers.is_empty()
     }
 
-    fn run_hook(&mut self, hook: Hook, devices: Devices, skb: &mut Skb) -> HookResult {
+    fn run_hook(&mut self, hook: Hook, devices: Devices, skb: &mut Skb) -> (HookResult, Vec<Event>) {
         let namespace = self.namespace;
         let link = |index: Option<IfIndex>| index.and_then(|index| namespace.link(index));
         let point = HookPoint {
@@ -295,7 +299,8 @@ impl<'a, 'f> Walker<'a, 'f> {
             out_port: link(devices.out_port),
         };
         skb.state.untraced = !self.traced;
-        namespace.netfilter().run(&point, &mut skb.packet, &mut skb.state, self.conntrack, namespace, self.forks)
+        let (packet, state) = (&mut skb.packet, &mut skb.state);
+        namespace.netfilter().pass_ip(&point, packet, state, self.conntrack, namespace, self.forks)
     }
 
     /// Passes the hook of a device (`nf_ingress`, `nf_hook_egress`).
@@ -308,8 +313,8 @@ impl<'a, 'f> Walker<'a, 'f> {
         let point = DevicePoint { hook, device, src_mac: mac(skb.src_mac), dst_mac: mac(skb.dst_mac) };
         skb.state.untraced = !self.traced;
         let (packet, state) = (&mut skb.packet, &mut skb.state);
-        let result = namespace.netfilter().run_device(&point, packet, state, self.conntrack, namespace, self.forks);
-        self.record(Layer::Device(hook), Some(device.index), skb, result);
+        let passed = namespace.netfilter().pass_device(&point, packet, state, self.conntrack, namespace, self.forks);
+        self.record(Layer::Device(hook), Some(device.index), skb, passed);
     }
 
     /// Passes a hook of a bridge: all chains of its own family.
@@ -334,18 +339,24 @@ impl<'a, 'f> Walker<'a, 'f> {
         let point = BridgePoint { hook, part, bridge, in_port, out_port, src_mac: skb.src_mac, dst_mac: skb.dst_mac };
         skb.state.untraced = !self.traced;
         let (packet, state) = (&mut skb.packet, &mut skb.state);
-        let result = namespace.netfilter().run_bridge(&point, packet, state, self.conntrack, namespace, self.forks);
-        self.record(Layer::Bridge(in_port), Some(bridge.index), skb, result);
+        let passed = namespace.netfilter().pass_bridge(&point, packet, state, self.conntrack, namespace, self.forks);
+        self.record(Layer::Bridge(in_port), Some(bridge.index), skb, passed);
     }
 
     /// Takes down what a hook did.
-    fn record(&mut self, layer: Layer<'_>, device: Option<IfIndex>, skb: &Skb, result: HookResult) {
-        if result.events.is_empty() && result.blockers.is_empty() {
-            return;
-        }
+    fn record(
+        &mut self,
+        layer: Layer<'_>,
+        device: Option<IfIndex>,
+        skb: &Skb,
+        (result, events): (HookResult, Vec<Event>),
+    ) {
         let stage = layer.stage();
-        for event in result.events {
+        for event in events {
             self.event(stage, device, event);
+        }
+        if result.blockers.is_empty() {
+            return;
         }
         // Rules behind the first blocker may have changed the packet since.
         let mut met = result.stopped.as_ref().map(|stopped| stopped.packet.clone());
@@ -405,8 +416,8 @@ impl<'a, 'f> Walker<'a, 'f> {
         }
     }
 
-    fn event(&mut self, stage: Stage, device: Option<IfIndex>, event: NfEvent) {
-        let told = (event.describe(), event.evidence());
+    fn event(&mut self, stage: Stage, device: Option<IfIndex>, event: Event) {
+        let told = (event.describe(), self.namespace.netfilter().evidence(&event));
         self.change(stage, device, (event.before, event.after), |_| told);
     }
 
@@ -432,6 +443,11 @@ impl<'a, 'f> Walker<'a, 'f> {
         }
     }
 
+    /// A device as evidence: what [`link_evidence`] says, made beforehand, because most packets meet two.
+    pub fn link_evidence(&self, link: &Link) -> Evidence {
+        self.namespace.link_text(link).map_or_else(|| link_evidence(link), |text| Evidence::new("link", text))
+    }
+
     /// A route as evidence.
     pub fn route_evidence(&self, route: &Route) -> Evidence {
         Evidence::new("route", route_text(self.namespace, route))
@@ -445,22 +461,7 @@ pub(crate) fn route_text(namespace: &Namespace, route: &Route) -> String {
 
 /// A device as evidence.
 pub(super) fn link_evidence(link: &Link) -> Evidence {
-    let mut flags = Vec::new();
-    for (set, word) in [(link.up, "UP"), (link.lower_up, "LOWER_UP"), (link.up && !link.lower_up, "NO-CARRIER")] {
-        if set {
-            flags.push(word);
-        }
-    }
-    let state = if link.up { "up" } else { "down" };
-    let text = format!(
-        "{}: {} <{}> mtu {} {} {state}",
-        link.index,
-        link.name,
-        flags.join(","),
-        link.mtu_bytes,
-        link.kind.name()
-    );
-    Evidence::new("link", text)
+    Evidence::new("link", link_text(link))
 }
 
 /// Whose hook it is.

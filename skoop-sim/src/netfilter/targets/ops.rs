@@ -10,7 +10,8 @@ use crate::Tri;
 use crate::conntrack::{Direction, Info, Manip, NatRange, Template, Tracked, Tracking, Zone, of_direction};
 use crate::netfilter::Hook;
 use crate::netfilter::common::{Net, PacketKey, bits};
-use crate::netfilter::result::{NfEvent, NfEventKind, NfVerdict, RejectWith, RuleRef, RuleSource};
+use crate::netfilter::event::Event;
+use crate::netfilter::result::{NfEventKind, NfVerdict, RejectWith, RuleRef, RuleSource};
 use crate::netfilter::run::{RuleDoubt, Run};
 use crate::netfilter::table::RuleId;
 
@@ -84,7 +85,7 @@ impl Run<'_> {
             Tracked::Known(entry) => {
                 let (before, after) = (self.packet.clone(), self.packet.clone());
                 let kind = NfEventKind::KnownFlow;
-                self.result.events.push(NfEvent { kind, by: None, entry: Some(entry), before, after });
+                self.events.push(Event { kind, rule: None, entry: Some(entry), before, after });
             }
         }
     }
