@@ -183,6 +183,8 @@ pub struct PacketState {
     pub(crate) source_mac: Option<MacAddr>,
     /// To whom the frame goes that the packet came in with (`skb->pkt_type`).
     pub(crate) destination_mac: Option<MacAddr>,
+    /// That is neither the port's nor the bridge's that it came in by (`PACKET_OTHERHOST`).
+    pub(crate) other_host: bool,
     pub(crate) sender: Sender,
     pub(crate) origin: Option<Origin>,
     pub(crate) maker: Maker,

@@ -242,10 +242,10 @@ impl NetfilterEnv for Namespace {
     }
 
     fn fib_device(&self, flow: &Flow, device: Option<IfIndex>) -> Option<Option<&Link>> {
-        // IPv6 would rather have the device, IPv4 asks and then looks whether a next hop uses it (`fib_info_nh_uses_dev`).
-        let v6 = flow.family() == Family::V6;
+        // The device is asked for only where the address is of a link (`nft_fib6_flowi_init`). Else it is looked at afterwards: IPv4
+        // wants a next hop that uses it (`fib_info_nh_uses_dev`).
         let link_local = matches!(flow.dst, IpAddr::V6(dst) if dst.is_unicast_link_local());
-        let oif = if v6 || link_local { device } else { None };
+        let oif = device.filter(|_| link_local);
         let found = match self.fib.lookup(&Flow { oif, any_device: !link_local, ..flow.clone() }, &mut Forks::first()) {
             Lookup::Unknown(_) => return None,
             Lookup::Refused { .. } | Lookup::NoRoute { .. } => return Some(None),

@@ -91,7 +91,7 @@ impl Fib {
     pub(super) fn strict(&self, flow: &Flow) -> Strict {
         let forwarding = Sysctls::device_path(Family::V6, "all", "forwarding");
         Strict {
-            device: flow.iif.or(flow.oif),
+            device: flow.iif.filter(|_| !flow.any_device).or(flow.oif),
             only_device: needs_device(flow.dst) || (flow.iif.is_none() && flow.oif.is_some() && !flow.any_device),
             reachable: self.number(&forwarding) == Some(0),
         }

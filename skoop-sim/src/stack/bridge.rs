@@ -48,6 +48,7 @@ impl<'a> Walker<'a, '_> {
         }
         // `eth_type_trans` goes by the port's address, `br_handle_frame` by the bridge's.
         skb.to_host = [port.mac, bridge.mac].contains(&Some(skb.dst_mac));
+        skb.state.other_host = !skb.to_host;
         if self.calls_iptables(bridge, skb.packet.family()) {
             self.bridge_hook_part(Hook::Prerouting, BridgePart::BeforeIp, bridge, (Some(port), None), &mut skb);
             let before = skb.packet.dst;
@@ -146,13 +147,14 @@ impl<'a> Walker<'a, '_> {
                 return Ok(None);
             }
         };
+        // `ip_route_input` checks the source, too, with the mark that the packet has now.
+        self.source_check(bridge, skb, found.device().filter(|_| !found.is_local()))?;
         let forwards = || namespace.forwards(family, bridge) != Some(false);
         let same_bridge = found.nexthop.and_then(|hop| hop.link) == Some(bridge.index) && !found.is_local();
         if !same_bridge || (family == Family::V4 && !forwards()) {
             bridged_up(own, found.device(), skb);
             return Ok(None);
         }
-        self.source_check(bridge, skb, Some(bridge.index))?;
         let next_hop = found.nexthop.and_then(|hop| hop.gateway).unwrap_or(skb.packet.dst);
         Ok(Some((next_hop, found)))
     }
@@ -350,7 +352,7 @@ impl<'a> Walker<'a, '_> {
 /// What DNAT leads off a bridge goes up, with the route that was found.
 fn bridged_up(own: MacAddr, device: Option<IfIndex>, skb: &mut Skb) {
     (skb.dst_mac, skb.to_host) = (own, true);
-    skb.state.destination_mac = Some(own);
+    (skb.state.destination_mac, skb.state.other_host) = (Some(own), false);
     skb.routed = Some(Routed { mark: skb.packet.mark, tos: skb.packet.tos, device });
 }
 

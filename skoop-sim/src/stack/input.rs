@@ -305,7 +305,8 @@ impl Walker<'_, '_> {
     /// Martian addresses and reverse path filter (`fib_validate_source`, `net/ipv4/fib_frontend.c`).
     pub(super) fn source_check(&mut self, link: &Link, skb: &Skb, out: Option<IfIndex>) -> Result<(), Ending> {
         let namespace = self.namespace;
-        if skb.packet.family() == Family::V6 {
+        // What has a route is not routed again (`ip_rcv_finish_core`: `skb_valid_dst`), so that its source is not checked again either.
+        if skb.packet.family() == Family::V6 || skb.routed.is_some() {
             return Ok(());
         }
         match namespace.fib().validate_source(&skb.packet, link.index, out, self.forks) {

@@ -15,6 +15,8 @@ const ETH1: IfIndex = IfIndex(3);
 const OWN: MacAddr = MacAddr([2, 0, 0, 0, 0, 1]);
 const PEER: MacAddr = MacAddr([2, 0, 0, 0, 0, 2]);
 
+mod bridged;
+
 struct Wires;
 
 impl Surroundings for Wires {

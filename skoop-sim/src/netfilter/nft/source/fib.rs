@@ -89,7 +89,10 @@ impl Fib {
         let (dst, src) = if self.source { (packet.src, packet.dst) } else { (packet.dst, packet.src) };
         let mark = if self.mark { packet.mark } else { Mark(0) };
         let src = Some(src).filter(|src| !src.is_multicast() && !src.is_unspecified());
-        let flow = Flow { src, dst, mark, oif: None, sport: None, dport: None, ..Flow::of(packet) };
+        // "if (nft_hook(pkt) == NF_INET_FORWARD && priv->flags & NFTA_FIB_F_IIF)": as if the answer came in.
+        let back = run.at.out_device.filter(|_| self.source && self.iif && hook == Hook::Forward);
+        let iif = back.map(|link| link.index);
+        let flow = Flow { src, dst, mark, iif, oif: None, sport: None, dport: None, ..Flow::of(packet) };
         run.env.fib_device(&flow, bound.map(|link| link.index))
     }
 }

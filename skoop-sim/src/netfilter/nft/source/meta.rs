@@ -8,7 +8,7 @@ use super::{TEXT, text_bits};
 use crate::conntrack::{Maker, Origin};
 use crate::netfilter::image::Seen;
 use crate::netfilter::run::{Layer, Run};
-use crate::netfilter::{DeviceHook, Hook};
+use crate::netfilter::{DeviceHook, DevicePoint, Hook};
 
 /// What `meta` asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,7 +93,7 @@ impl MetaKey {
         // `nft_meta_store_ifname`: a missing device has the empty name.
         let name = |device: Option<&Link>| Some(text(device.map_or("", |link| &link.name)));
         match self {
-            Self::Length => Some(Seen::whole(packet.length_bytes.into(), 32)),
+            Self::Length => Some(Seen::whole((packet.length_bytes + frame_header(run.layer)).into(), 32)),
             Self::Protocol => Some(Seen::whole(if v4 { 0x0800 } else { 0x86dd }, 16)),
             Self::NfProto => Some(Seen::whole(nf_protocol(run), 8)),
             Self::L4Proto => Some(Seen::whole(packet.protocol.0.into(), 8)),
@@ -180,6 +180,13 @@ fn packet_type(run: &Run<'_>) -> Seen {
         return Seen::whole(0, 8);
     }
     let frame = match run.layer {
+        // What a bridge or a device sends on keeps the kind that it came in with, whatever its frame says by now.
+        Layer::Bridge(_) | Layer::Device(DevicePoint { hook: DeviceHook::Egress, .. })
+            if run.state.destination_mac.is_some() =>
+        {
+            let own = run.state.destination_mac.filter(|_| !run.state.other_host);
+            run.state.destination_mac.map(|mac| (mac, [own, None]))
+        }
         Layer::Bridge(at) => Some((at.dst_mac, [at.bridge.mac, at.in_port.and_then(|port| port.mac)])),
         Layer::Device(at) if at.hook == DeviceHook::Ingress => at.dst_mac.map(|mac| (mac, [at.device.mac, None])),
         Layer::Device(_) | Layer::Inet => None,
@@ -207,6 +214,18 @@ fn packet_type(run: &Run<'_>) -> Seen {
         dst => run.env.address_kind(dst, None).map(|kind| if kind == RouteKind::Broadcast { BROADCAST } else { 0 }),
     };
     kind.map_or(Seen::unknown(8), |kind| Seen::whole(kind, 8))
+}
+
+/// Bytes in front of the packet that belong to it (`skb->len`): what a device sends has its Ethernet header
+/// already (`nf_hook_egress` of `__dev_queue_xmit`, net/core/dev.c), what comes in no more (`eth_type_trans`).
+fn frame_header(layer: Layer<'_>) -> u32 {
+    const ETH_HLEN: u32 = 14;
+    match layer {
+        Layer::Device(at) if at.hook == DeviceHook::Egress && (at.device.mac.is_some() || at.device.loopback) => {
+            ETH_HLEN
+        }
+        Layer::Device(_) | Layer::Bridge(_) | Layer::Inet => 0,
+    }
 }
 
 /// The bridge that a port belongs to (`nft_meta_get_bridge`).
