@@ -5,7 +5,7 @@ CARGO ?= cargo
 PYTHON ?= python3
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lint test demo bench differential fuzz clean cluster-up cluster-down cluster-status cluster-test cluster-record cluster-kubeconfig
+.PHONY: help setup lint test demo bench differential fuzz clean cluster-up cluster-down cluster-status cluster-test cluster-image cluster-diagnose cluster-bench cluster-record cluster-kubeconfig
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 25
@@ -54,6 +54,20 @@ cluster-status: ## what of it runs
 
 cluster-test: ## that it works as a cluster should, in the mode that kube-proxy has
 	@$(CLUSTER) test
+
+CLUSTER_PROGRAMS = $(abspath $(or $(CARGO_TARGET_DIR),target))/debug
+
+cluster-image: ## skoop's image, on every node of it
+	@sh scripts/setup.sh build
+	$(CARGO) build --quiet -p skoop-cli -p skoop-exporter
+	$(PYTHON) scripts/image.py --name skoop.test/skoop:1 --programs $(CLUSTER_PROGRAMS) --output target/skoop.test.oci.tar
+	@$(CLUSTER) load-image ../../target/skoop.test.oci.tar
+
+cluster-diagnose: cluster-image ## breaks it in known ways, proves each with real packets, diagnoses and heals
+	@$(CLUSTER) diagnose $(CLUSTER_PROGRAMS)/skoop
+
+cluster-bench: cluster-image ## how long a live diagnosis takes there
+	@$(CLUSTER) bench $(CLUSTER_PROGRAMS)/skoop
 
 cluster-record: ## its rules, for the tests of the lab's generators
 	@$(CLUSTER) record ../../skoop-lab/tests/data

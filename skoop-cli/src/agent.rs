@@ -31,7 +31,9 @@ fn manifest(args: &AgentManifestArgs, credentials: &Credentials) -> anyhow::Resu
             documents.push(serde_saphyr::from_str::<Value>(document)?);
         }
     }
-    documents.iter_mut().for_each(|document| adapt(document, args));
+    for document in &mut documents {
+        adapt(document, args);
+    }
     let secrets = credentials.secrets(&args.namespace);
     let secrets = secrets.iter().map(serde_json::to_value).collect::<Result<Vec<_>, _>>()?;
     let rest = documents.split_off(1);

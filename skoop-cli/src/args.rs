@@ -1,8 +1,10 @@
 //! Arguments. Help, completions and the man page come from here.
 
 mod agent;
+mod cluster;
 #[cfg(feature = "lab")]
 mod lab;
+mod node;
 mod values;
 mod walk;
 
@@ -12,20 +14,24 @@ use std::path::{Path, PathBuf};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub(crate) use agent::{AgentArgs, AgentCommand, AgentManifestArgs};
+pub(crate) use cluster::{ClusterArgs, NodeArgs, Way};
 #[cfg(feature = "lab")]
 pub(crate) use lab::{DemoArgs, LabArgs, LabCommand, LabDiagnoseArgs, LabListArgs, LabRunArgs, LabUpArgs};
+pub(crate) use node::{CleanupArgs, DoctorArgs, SnapshotArgs};
 pub(crate) use values::{AskedProtocol, FamilyChoice, FileOrStdout, Format, TextOrJson, WalkFormat};
 pub(crate) use walk::{WalkArgs, WalkPlace};
 
 const EXAMPLES: &str = "\
 Examples:
-  Why can a pod not reach a service? On a node of the cluster, as root:
-    skoop diagnose --local --kubeconfig ~/.kube/config \\
-      --from pod/default/client --to svc/default/web
+  Why can a pod not reach a service?
+    skoop diagnose --from pod/default/client --to svc/default/web
 
-  Keep what was seen, and look at it elsewhere:
+  The same from a host that is no part of a cluster, as root, kept to be looked at elsewhere:
     skoop diagnose --local --from node/a --to 10.0.0.9 --port 5432 --record a.skoop
     skoop diagnose --bundle a.skoop --from node/a --to 10.0.0.9 --port 5432 -v
+
+  What works here, and why not?
+    skoop doctor
 
   See it at work, in a cluster of network namespaces, broken and healed:
     sudo skoop demo
@@ -66,6 +72,12 @@ pub(crate) enum Command {
     Diagnose(Box<DiagnoseArgs>),
     /// Walk packets through one network namespace, from what `ip`, `iptables-save` and their like print
     Walk(Box<WalkArgs>),
+    /// Say what works here, and why not: permissions, nodes, tools
+    Doctor(Box<DoctorArgs>),
+    /// Write all that this host's kernel and container runtime know of its network (as root)
+    Snapshot(SnapshotArgs),
+    /// Remove pods that killed runs have left in the cluster
+    Cleanup(Box<CleanupArgs>),
     /// Look into recorded clusters (`.skoop` files)
     Bundle(BundleArgs),
     /// Install agents on the nodes of a cluster, which show their state when asked
@@ -107,6 +119,9 @@ pub(crate) struct DiagnoseArgs {
     pub(crate) packet: PacketArgs,
     #[command(flatten)]
     pub(crate) source: SourceArgs,
+    /// Tell on standard error what it took: requests, bytes, time per node
+    #[arg(long)]
+    pub(crate) stats: bool,
     /// Write all that was seen to this file, for `--bundle`
     #[arg(long, value_name = "FILE")]
     pub(crate) record: Option<PathBuf>,
@@ -149,21 +164,20 @@ pub(crate) struct PacketArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Where to look")]
 pub(crate) struct SourceArgs {
-    /// This host: its own network namespace and all others on it (as root)
+    /// This host only: its own network namespace and all others on it (as root); with --kubeconfig or --context as a node of that
+    /// cluster
     #[arg(long, conflicts_with = "bundle")]
     pub(crate) local: bool,
     /// A recorded cluster; needs neither cluster nor root
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["kubeconfig", "context", "server", "collect"])]
     pub(crate) bundle: Option<PathBuf>,
     /// Name of this host in the cluster [default: its host name]
     #[arg(long, value_name = "NAME", requires = "local")]
     pub(crate) local_node: Option<String>,
-    /// Ask the cluster of this file, with --local
-    #[arg(long, value_name = "FILE", conflicts_with = "bundle")]
-    pub(crate) kubeconfig: Option<PathBuf>,
-    /// Ask the cluster of this context, with --local
-    #[arg(long, value_name = "NAME", conflicts_with = "bundle")]
-    pub(crate) context: Option<String>,
+    #[command(flatten)]
+    pub(crate) cluster: ClusterArgs,
+    #[command(flatten)]
+    pub(crate) nodes: NodeArgs,
 }
 
 /// Arguments of `bundle`.

@@ -1,9 +1,10 @@
 //! `skoop diagnose`.
 
 use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use skoop::collect::kube::{ClusterOptions, ClusterReader};
-use skoop::driver::{self, ClusterObjects, LocalHost, Recorder, Source};
+use skoop::driver::{self, ClusterObjects, LiveCluster, LocalHost, Recorder, Source};
 use skoop::engine::{DiagnosisError, ErrorKind};
 use skoop::{driver::DriverError, render};
 use skoop_model::{NodeName, Question, Report};
@@ -12,15 +13,56 @@ use crate::args::{DiagnoseArgs, FileOrStdout, Format, SourceArgs};
 use crate::exit::{Exit, Failure, chain};
 use crate::output::{self, Style};
 use crate::progress::Spinner;
-use crate::{ask, bundle};
+use crate::{ask, bundle, cluster, interrupt};
 
 /// Answers the question, or one for each family.
 pub(crate) fn run(args: &DiagnoseArgs, style: &Style) -> Result<Exit, Failure> {
     let questions = ask::questions(&args.from, &args.to, &args.namespace, &args.packet)?;
     let runtime = runtime()?;
-    let source = runtime.block_on(source(&args.source))?;
     let answer = Answering { record: args.record.as_deref(), output: args.output, to: &args.output_file, style };
+    if args.source.bundle.is_none() && !args.source.local {
+        return runtime.block_on(live(args, &answer, questions));
+    }
+    let source = runtime.block_on(source(&args.source))?;
     runtime.block_on(answer.answer(source, questions))
+}
+
+/// Asks a live cluster. Whatever becomes of it, what was made in the cluster is removed.
+async fn live(args: &DiagnoseArgs, answer: &Answering<'_>, questions: Vec<Question>) -> Result<Exit, Failure> {
+    let cluster =
+        cluster::live(&args.source.cluster, &args.source.nodes).await.map_err(|failure| match failure.hint {
+            None => {
+                failure.hint("or look at this host alone with --local, or at a recorded cluster with --bundle FILE")
+            }
+            Some(_) => failure,
+        })?;
+    let begun = Instant::now();
+    let answered = tokio::select! {
+        answered = answer.answer(Box::new(Arc::clone(&cluster)), questions) => Some(answered),
+        () = interrupt::interrupted() => None,
+    };
+    let took = begun.elapsed();
+    cluster.close().await;
+    if args.stats {
+        output::note(&stats(&cluster, took), answer.style);
+    }
+    answered.unwrap_or_else(|| interrupt::end())
+}
+
+/// What it took to answer.
+fn stats(cluster: &LiveCluster, took: Duration) -> String {
+    let traffic = cluster.traffic();
+    let mut text = format!(
+        "answered in {} ms; {} requests to the API server, {} KiB of answers",
+        took.as_millis(),
+        traffic.requests(),
+        traffic.bytes().div_ceil(1024)
+    );
+    for look in cluster.looks() {
+        let way = look.way.map_or_else(|| "not seen".to_owned(), |way| format!("by {way}"));
+        text += &format!("\n  node {}: {way}, {} ms", look.node, look.took.as_millis());
+    }
+    text
 }
 
 /// The runtime of one command; blocking work has threads of its own.
@@ -31,30 +73,19 @@ pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
         .map_err(|error| Failure::new(Exit::Internal, format!("cannot start: {error}")))
 }
 
-/// Where the arguments say to look.
+/// Where the arguments say to look, if that is no live cluster.
 async fn source(args: &SourceArgs) -> Result<Box<dyn Source>, Failure> {
     if let Some(path) = &args.bundle {
         return Ok(Box::new(bundle::open(path)?));
-    }
-    if !args.local {
-        return Err(Failure::usage("this version cannot collect from the nodes of a live cluster yet").hint(
-            "run it on a node as root with --local (and --kubeconfig for pods and services), or look at a recorded cluster \
-             with --bundle FILE",
-        ));
     }
     let host = match &args.local_node {
         Some(name) => LocalHost::named(NodeName::from(name.as_str())),
         None => LocalHost::new(),
     };
-    if args.kubeconfig.is_none() && args.context.is_none() {
+    if args.cluster.kubeconfig.is_none() && args.cluster.context.is_none() {
         return Ok(Box::new(host));
     }
-    let options = ClusterOptions {
-        kubeconfig: args.kubeconfig.clone(),
-        context: args.context.clone(),
-        ..ClusterOptions::default()
-    };
-    let reader = ClusterReader::connect(&options).await.map_err(|error| Failure::usage(chain(&error)))?;
+    let reader = cluster::reader(&args.cluster).await?;
     Ok(Box::new(host.with_cluster(ClusterObjects::new(reader))))
 }
 

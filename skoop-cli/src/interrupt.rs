@@ -1,15 +1,41 @@
 //! Ctrl-C.
 
+#[cfg(feature = "lab")]
 use std::sync::Arc;
+#[cfg(feature = "lab")]
 use std::sync::atomic::{AtomicBool, Ordering};
+#[cfg(feature = "lab")]
 use std::thread;
 
+use tokio::signal::unix::{SignalKind, signal};
+
+#[cfg(feature = "lab")]
 use crate::diagnose::runtime;
 
 /// Exit code of a program that SIGINT ended, as shells count it.
 const INTERRUPTED: i32 = 130;
 
+/// Waits for the wish to end: Ctrl-C, or the signal that `kill` sends.
+pub(crate) async fn interrupted() {
+    let terminated = async {
+        match signal(SignalKind::terminate()) {
+            Ok(mut signal) => drop(signal.recv().await),
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        Ok(()) = tokio::signal::ctrl_c() => {}
+        () = terminated => {}
+    }
+}
+
+/// Ends the program after an interrupt.
+pub(crate) fn end() -> ! {
+    std::process::exit(INTERRUPTED)
+}
+
 /// Ends the program at once, with a remark on what it leaves behind.
+#[cfg(feature = "lab")]
 pub(crate) fn say_on_interrupt(remark: &'static str) {
     wait_for_interrupts(move |_| {
         eprintln!("\n{remark}");
@@ -18,6 +44,7 @@ pub(crate) fn say_on_interrupt(remark: &'static str) {
 }
 
 /// A flag that the first Ctrl-C raises, so that what was built can be removed; the second ends the program at once.
+#[cfg(feature = "lab")]
 pub(crate) fn flag() -> Arc<AtomicBool> {
     let flag = Arc::new(AtomicBool::new(false));
     let raised = Arc::clone(&flag);
@@ -32,6 +59,7 @@ pub(crate) fn flag() -> Arc<AtomicBool> {
 }
 
 /// Calls `then` with the number of each interrupt, on a thread of its own.
+#[cfg(feature = "lab")]
 fn wait_for_interrupts(then: impl Fn(usize) + Send + 'static) {
     thread::spawn(move || {
         let Ok(runtime) = runtime() else { return };

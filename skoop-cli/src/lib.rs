@@ -16,18 +16,20 @@ mod agent;
 mod args;
 mod ask;
 mod bundle;
+mod cluster;
 #[cfg(feature = "lab")]
 mod demo;
 mod diagnose;
+mod doctor;
 mod exit;
 mod explain;
-#[cfg(feature = "lab")]
 mod interrupt;
 #[cfg(feature = "lab")]
 mod lab;
 mod output;
 mod progress;
 mod shell;
+mod snapshot;
 mod walk;
 
 use std::ffi::OsString;
@@ -62,6 +64,9 @@ fn dispatch(cli: Cli, style: &output::Style) -> Result<Exit, Failure> {
     match cli.command {
         Command::Diagnose(args) => diagnose::run(&args, style),
         Command::Walk(args) => walk::run(&args, style),
+        Command::Doctor(args) => doctor::run(&args, style),
+        Command::Snapshot(args) => snapshot::run(&args, style),
+        Command::Cleanup(args) => cluster::cleanup(&args, style),
         Command::Bundle(args) => bundle::run(&args.command, style),
         Command::Agent(args) => agent::run(&args.command),
         Command::Explain(args) => explain::run(&args, style),

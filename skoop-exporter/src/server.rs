@@ -31,7 +31,7 @@ const CONNECTIONS: usize = 64;
 /// Time for TLS, and for the head of a request.
 const GREETING: Duration = Duration::from_secs(10);
 /// Time for one connection altogether.
-const CONNECTION: Duration = Duration::from_secs(120);
+const CONNECTION: Duration = Duration::from_mins(2);
 /// Time for connections to end by themselves when the server does.
 const LEAVE: Duration = Duration::from_secs(5);
 /// How often files are read again, and a node that could not be seen is looked at again.

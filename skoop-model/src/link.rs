@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{IfIndex, MacAddr, NetnsId, Port, Vni};
+use crate::{Family, IfIndex, MacAddr, NetnsId, Port, Vni};
 
 /// One network device (`ip -d link`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -248,6 +248,15 @@ pub struct VxlanConfig {
     pub collect_metadata: bool,
 }
 
+impl VxlanConfig {
+    /// Whether the device's socket is of this family: of that of its addresses, of both if each packet's tunnel is set from outside
+    /// (`vxlan_sock_add`, drivers/net/vxlan/vxlan_core.c).
+    pub fn listens_on(&self, family: Family) -> bool {
+        let v6 = [self.local, self.remote].into_iter().flatten().any(|address| address.is_ipv6());
+        self.collect_metadata || v6 == (family == Family::V6)
+    }
+}
+
 /// How the outer DF bit is set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -259,4 +268,37 @@ pub enum OuterDf {
     Set,
     /// As in the inner packet.
     Inherit,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tunnel_listens_on_the_family_of_its_addresses() {
+        let device = |local: Option<&str>, collect_metadata| VxlanConfig {
+            vni: Vni(1),
+            port: Port(8472),
+            local: local.map(|address| address.parse().expect("a literal")),
+            remote: None,
+            underlay: None,
+            learning: false,
+            ttl: 0,
+            dont_fragment: OuterDf::Unset,
+            collect_metadata,
+        };
+        for (local, metadata, v4, v6) in [
+            (None, false, true, false),
+            (Some("192.0.2.1"), false, true, false),
+            (Some("fd00::1"), false, false, true),
+            (None, true, true, true),
+        ] {
+            let device = device(local, metadata);
+            assert_eq!(
+                (device.listens_on(Family::V4), device.listens_on(Family::V6)),
+                (v4, v6),
+                "{local:?} {metadata}"
+            );
+        }
+    }
 }

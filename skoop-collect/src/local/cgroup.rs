@@ -28,13 +28,9 @@ fn of_component(component: &str) -> Option<String> {
 
 /// A UUID, or the hash by which a static pod goes.
 fn is_uid(text: &str) -> bool {
-    let hex = |part: &str, length: usize| part.len() == length && part.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let parts: Vec<&str> = text.split('-').collect();
-    match parts.as_slice() {
-        [hash] => hex(hash, 32),
-        [a, b, c, d, e] => hex(a, 8) && hex(b, 4) && hex(c, 4) && hex(d, 4) && hex(e, 12),
-        _ => false,
-    }
+    let is_hex = text.split('-').all(|part| part.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    let lengths: Vec<usize> = text.split('-').map(str::len).collect();
+    is_hex && (lengths == [32] || lengths == [8, 4, 4, 4, 12])
 }
 
 #[cfg(test)]

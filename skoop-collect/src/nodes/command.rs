@@ -98,6 +98,10 @@ impl NodeCollector for SshCollector {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::path::Path;
+
     use skoop_model::NodeName;
 
     use super::*;
@@ -107,9 +111,12 @@ mod tests {
         Target { name: NodeName::from(name), addresses: vec!["192.0.2.1".parse().expect("a literal")], ready: None }
     }
 
-    fn stand_in(script: &str) -> SshCollector {
-        let program = ["sh", "-c", script].map(str::to_owned).into();
-        SshCollector { program, ..SshCollector::default() }
+    /// A program in place of `ssh`, which ignores its arguments.
+    fn stand_in(directory: &Path, script: &str) -> SshCollector {
+        let path = directory.join("ssh");
+        std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).expect("writable");
+        std::fs::set_permissions(&path, Permissions::from_mode(0o755)).expect("ours");
+        SshCollector { program: vec![path.display().to_string()], ..SshCollector::default() }
     }
 
     #[test]
@@ -130,9 +137,13 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         let (file, snapshot) = (directory.path().join("s"), NodeSnapshot::new(NodeName::from("a"), 7));
         std::fs::write(&file, encode(&Answer::Snapshot(Box::new(snapshot.clone()))).expect("plain data")).expect("ok");
-        assert_eq!(stand_in(&format!("cat {}", file.display())).snapshot(&target("a")).await, Ok(snapshot));
-        let why = stand_in("echo denied >&2; exit 255").snapshot(&target("a")).await.expect_err("it fails");
-        assert_eq!(why.detail, "sh ended with exit status: 255: denied");
+        assert_eq!(
+            stand_in(directory.path(), &format!("cat {}", file.display())).snapshot(&target("a")).await,
+            Ok(snapshot)
+        );
+        let why =
+            stand_in(directory.path(), "echo denied >&2; exit 255").snapshot(&target("a")).await.expect_err("it fails");
+        assert!(why.detail.ends_with("ssh ended with exit status: 255: denied"), "{why}");
         let missing = SshCollector { program: vec!["/no/such/program".to_owned()], ..SshCollector::default() };
         assert!(missing.snapshot(&target("a")).await.is_err());
     }

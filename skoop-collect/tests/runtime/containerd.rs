@@ -155,19 +155,19 @@ impl Containerd {
         grpc.ready().await.expect("it listens");
         let path = PathAndQuery::try_from(format!("/runtime.v1.RuntimeService/{method}")).expect("a path");
         let answer = grpc.unary(Request::new(request), path, ProstCodec::default()).await;
-        answer.unwrap_or_else(|status| panic!("{method}: {status}\n{}", self.log())).into_inner()
+        assert!(answer.is_ok(), "{method}: {:?}\n{}", answer.err(), self.log());
+        answer.expect("looked at above").into_inner()
     }
 
     /// Until it answers.
     async fn wait(&self) {
         let options = RuntimeOptions { endpoint: Some(self.endpoint()), ..RuntimeOptions::default() };
-        for _ in 0..300 {
-            if read(&options).await.value().is_some() {
-                return;
-            }
+        let mut attempts = 0;
+        while read(&options).await.value().is_none() {
+            attempts += 1;
+            assert!(attempts < 300, "containerd does not answer:\n{}", self.log());
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
-        panic!("containerd does not answer:\n{}", self.log());
     }
 
     fn import(&self) {

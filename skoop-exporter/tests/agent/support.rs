@@ -70,17 +70,22 @@ pub(crate) struct Agent {
 
 impl Agent {
     pub(crate) async fn start(behaviour: Behaviour) -> Self {
-        let credentials = Credentials::generate(1_790_000_000_000).unwrap();
-        let directory = tempfile::tempdir().unwrap();
+        let credentials = Credentials::generate(1_790_000_000_000).expect("what the test set up");
+        let directory = tempfile::tempdir().expect("what the test set up");
         let file = |name: &str| directory.path().join(name);
-        fs::write(file("tls.crt"), &credentials.certificate_pem).unwrap();
-        fs::write(file("tls.key"), &credentials.key_pem).unwrap();
-        fs::write(file("token"), &credentials.access.token).unwrap();
+        fs::write(file("tls.crt"), &credentials.certificate_pem).expect("what the test set up");
+        fs::write(file("tls.key"), &credentials.key_pem).expect("what the test set up");
+        fs::write(file("token"), &credentials.access.token).expect("what the test set up");
         let tls = Some(TlsFiles { certificate: file("tls.crt"), key: file("tls.key") });
         let secured = Secured { tls, token: Some(file("token")) };
         let (looks, begun, go) = (Arc::default(), Arc::default(), Arc::default());
         let look = scripted(behaviour, &looks, &begun, &go);
-        let server = Server::bind(Config::new("127.0.0.1:0".parse().unwrap(), secured).unwrap(), look).await.unwrap();
+        let server = Server::bind(
+            Config::new("127.0.0.1:0".parse().expect("what the test set up"), secured).expect("what the test set up"),
+            look,
+        )
+        .await
+        .expect("what the test set up");
         let url = server.url();
         let (stop, stopped) = oneshot::channel();
         let server = tokio::spawn(server.run(async { drop(stopped.await) }));
@@ -100,7 +105,7 @@ impl Agent {
     }
 
     pub(crate) async fn ended(&mut self) -> Result<(), ServeError> {
-        (&mut self.server).await.unwrap()
+        (&mut self.server).await.expect("what the test set up")
     }
 }
 
@@ -110,29 +115,30 @@ fn scripted(behaviour: Behaviour, looks: &Arc<AtomicUsize>, begun: &Arc<Notify>,
 
 /// Something that has an agent's certificate and gives everybody the same answer, then hangs up.
 pub(crate) async fn impostor(answer: String) -> (String, AgentAccess) {
-    let credentials = Credentials::generate(1_790_000_000_000).unwrap();
-    let chain =
-        CertificateDer::pem_slice_iter(credentials.certificate_pem.as_bytes()).collect::<Result<_, _>>().unwrap();
-    let key = PrivateKeyDer::from_pem_slice(credentials.key_pem.as_bytes()).unwrap();
+    let credentials = Credentials::generate(1_790_000_000_000).expect("what the test set up");
+    let chain = CertificateDer::pem_slice_iter(credentials.certificate_pem.as_bytes())
+        .collect::<Result<_, _>>()
+        .expect("what the test set up");
+    let key = PrivateKeyDer::from_pem_slice(credentials.key_pem.as_bytes()).expect("what the test set up");
     let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
-        .unwrap()
+        .expect("what the test set up")
         .with_no_client_auth()
         .with_single_cert(chain, key)
-        .unwrap();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("https://{}", listener.local_addr().unwrap());
+        .expect("what the test set up");
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("what the test set up");
+    let url = format!("https://{}", listener.local_addr().expect("what the test set up"));
     tokio::spawn(async move {
         let acceptor = TlsAcceptor::from(Arc::new(config));
-        let (stream, _) = listener.accept().await.unwrap();
-        let mut stream = acceptor.accept(stream).await.unwrap();
+        let (stream, _) = listener.accept().await.expect("what the test set up");
+        let mut stream = acceptor.accept(stream).await.expect("what the test set up");
         // The whole request, so that hanging up resets nothing.
         let mut request = Vec::new();
         while !request.ends_with(b"\r\n\r\n") {
-            request.push(stream.read_u8().await.unwrap());
+            request.push(stream.read_u8().await.expect("what the test set up"));
         }
-        stream.write_all(answer.as_bytes()).await.unwrap();
-        stream.shutdown().await.unwrap();
+        stream.write_all(answer.as_bytes()).await.expect("what the test set up");
+        stream.shutdown().await.expect("what the test set up");
     });
     (url, credentials.access)
 }
@@ -141,19 +147,19 @@ pub(crate) async fn impostor(answer: String) -> (String, AgentAccess) {
 pub(crate) async fn plain(authority: &str, access: &AgentAccess, path: &str) -> String {
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(access.ca_pem.as_bytes()) {
-        roots.add(certificate.unwrap()).unwrap();
+        roots.add(certificate.expect("what the test set up")).expect("what the test set up");
     }
     let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
-        .unwrap()
+        .expect("what the test set up")
         .with_root_certificates(roots)
         .with_no_client_auth();
-    let stream = TcpStream::connect(authority).await.unwrap();
-    let name = ServerName::try_from("skoop-agent").unwrap();
-    let mut stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap();
+    let stream = TcpStream::connect(authority).await.expect("what the test set up");
+    let name = ServerName::try_from("skoop-agent").expect("what the test set up");
+    let mut stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await.expect("what the test set up");
     let request = format!("GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).await.unwrap();
+    stream.write_all(request.as_bytes()).await.expect("what the test set up");
     let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).await.unwrap();
+    stream.read_to_end(&mut answer).await.expect("what the test set up");
     String::from_utf8_lossy(&answer).into_owned()
 }

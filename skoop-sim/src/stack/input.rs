@@ -137,11 +137,9 @@ impl Walker<'_, '_> {
             refused => {
                 // `fib_validate_source` comes later than the lookup: a packet without a route is not checked. IPv6 answers even
                 // if it does not forward (`ip6_pkt_drop`).
-                if family == Family::V6 {
-                    skb.route = Some(RouteKind::Unreachable);
-                    return Err(self.refused(Some(link.index), &skb, refused));
+                if family == Family::V4 {
+                    self.forwarding(link, &skb)?;
                 }
-                self.forwarding(link, &skb)?;
                 skb.route = Some(RouteKind::Unreachable);
                 return Err(self.refused(Some(link.index), &skb, refused));
             }

@@ -93,7 +93,9 @@ impl<'a> Walker<'a, '_> {
             return Ok(Ending::Delivered { packet: skb.packet, device: link.index });
         };
         let mut devices = self.namespace.snapshot().links.elements().iter().filter_map(|link| match &link.kind {
-            LinkKind::Vxlan(config) if config.port == port && link.up => Some((link, config)),
+            LinkKind::Vxlan(config) if config.port == port && link.up && config.listens_on(skb.packet.family()) => {
+                Some((link, config))
+            }
             _ => None,
         });
         let first = devices.next();

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from . import addons, build, checks, client, control, image, network, node, pki, recording, settings
+from . import addons, build, checks, client, control, diagnosing, image, network, node, pki, recording, settings
 from .machine import Machine
 from .settings import CONTROL, NODES
 from .shell import Failed
@@ -94,6 +94,24 @@ def test(_: argparse.Namespace) -> None:
     checks.run_all()
 
 
+def diagnose(arguments: argparse.Namespace) -> None:
+    """Breaks the cluster in known ways, and has skoop diagnose each."""
+    diagnosing.run_all(arguments.skoop, arguments.ways, arguments.only)
+
+
+def bench(arguments: argparse.Namespace) -> None:
+    """How long a live diagnosis takes, by each way to nodes."""
+    diagnosing.bench(arguments.skoop)
+
+
+def load_image(arguments: argparse.Namespace) -> None:
+    """Gives every node an image that is in an archive."""
+    archive = settings.STATE / "images" / arguments.archive.name
+    shutil.copy(arguments.archive, archive)
+    for member in NODES:
+        node.import_image(Machine(member), archive)
+
+
 def record(arguments: argparse.Namespace) -> None:
     """Stores what kube-proxy and flanneld wrote for Services of every kind."""
     recording.record(arguments.folder)
@@ -110,8 +128,8 @@ def main() -> int:
     """The command line."""
     parser = argparse.ArgumentParser(prog="cluster", description="A real Kubernetes cluster of namespaces on this host.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for run in (up, down, status, kubeconfig, test, record, enter, load):
-        command = commands.add_parser(run.__name__, help=run.__doc__)
+    for run in (up, down, status, kubeconfig, test, record, enter, load, load_image, diagnose, bench):
+        command = commands.add_parser(run.__name__.replace("_", "-"), help=run.__doc__)
         command.set_defaults(run=run)
         if run is up:
             command.add_argument("--proxy", choices=PROXY_MODES, default=PROXY_MODES[0], help="kube-proxy's mode")
@@ -121,6 +139,13 @@ def main() -> int:
         if run is load:
             command.add_argument("name")
             command.add_argument("program", type=Path)
+        if run is load_image:
+            command.add_argument("archive", type=Path)
+        if run in (diagnose, bench):
+            command.add_argument("skoop", type=Path, help="the program")
+        if run is diagnose:
+            command.add_argument("--ways", default="agent,pod", help="ways to nodes (%(default)s)")
+            command.add_argument("--only", default="", help="cases whose name contains this")
         if run is record:
             command.add_argument("folder", type=Path)
     commands.add_parser("build", help=build.build.__doc__).set_defaults(run=lambda _: build.build())
