@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 use serde_json::Value;
-use skoop::collect::kube::{Permission, TO_ASK_AGENTS, TO_MAKE_PODS, TO_READ};
+use skoop::collect::kube::{Permission, TO_ASK_AGENTS, TO_MAKE_PODS, TO_READ, config_map_names};
 
 fn read(path: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path);
@@ -53,17 +53,23 @@ fn granted(role: &Role) -> Granted {
 }
 
 fn needed(permissions: &[Permission]) -> Granted {
-    let owned =
-        |one: &Permission| (one.verb.into(), one.group.into(), one.resource.into(), one.name.map(str::to_owned));
-    permissions.iter().map(owned).collect()
+    let names = |one: &Permission| match one.resource {
+        "configmaps" => config_map_names().map(|name| Some(name.to_owned())).collect(),
+        _ => vec![one.name.map(str::to_owned)],
+    };
+    let mut all = Granted::new();
+    for one in permissions {
+        all.extend(names(one).into_iter().map(|name| (one.verb.into(), one.group.into(), one.resource.into(), name)));
+    }
+    all
 }
 
 #[test]
 fn roles_grant_what_is_used_and_no_more() {
-    let text = read("deploy/rbac/skoop.yaml");
+    let text = [read("deploy/agent/reader.yaml"), read("deploy/agent/collectors.yaml")].join("\n---\n");
     let roles: Vec<Role> = serde_saphyr::from_multiple(&text).expect("roles");
     let expected =
-        [("skoop-reader", &TO_READ[..]), ("skoop-agents", &TO_ASK_AGENTS), ("skoop-collectors", &TO_MAKE_PODS)];
+        [("skoop-reader", &TO_READ[..]), ("skoop-agent-client", &TO_ASK_AGENTS), ("skoop-collectors", &TO_MAKE_PODS)];
     assert_eq!(roles.len(), expected.len());
     for (role, (name, permissions)) in roles.iter().zip(expected) {
         assert_eq!(role.metadata.name, name);

@@ -35,6 +35,7 @@ use skoop_model::{ClusterSnapshot, Item};
 
 use crate::CollectError;
 pub use access::{Permission, Reviewed, TO_ASK_AGENTS, TO_MAKE_PODS, TO_READ};
+pub use config_map::config_map_names;
 use list::Lister;
 pub use traffic::Traffic;
 

@@ -25,13 +25,14 @@ const fn may(verb: &'static str, group: &'static str, resource: &'static str) ->
     Permission { verb, group, resource, name: None }
 }
 
-/// What reading a cluster's objects takes, in all namespaces.
+/// What reading a cluster's objects takes, in all namespaces. Of config maps kube-proxy's stands for those that
+/// [`config_map_names`](super::config_map_names) names: roles grant them by name.
 pub const TO_READ: [Permission; 8] = [
     may("list", "", "nodes"),
     may("list", "", "pods"),
     may("list", "", "services"),
     may("list", "", "namespaces"),
-    may("get", "", "configmaps"),
+    Permission { verb: "get", group: "", resource: "configmaps", name: Some("kube-proxy") },
     may("list", "discovery.k8s.io", "endpointslices"),
     may("list", "networking.k8s.io", "networkpolicies"),
     may("list", "apps", "daemonsets"),

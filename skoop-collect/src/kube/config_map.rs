@@ -36,6 +36,11 @@ const KNOWN: [Known; 11] = [
     known("kube-system", "terway-config", &["10-terway.conf", "10-terway.conflist", "eni_conf"]),
 ];
 
+/// Names of all config maps that are read, for roles that grant no others.
+pub fn config_map_names() -> impl Iterator<Item = &'static str> {
+    KNOWN.iter().map(|known| known.name)
+}
+
 /// Parts of key names whose values open doors: Terway's `access_secret`, Calico's `k8s_auth_token`, etcd keys.
 const SECRETS: [&str; 9] =
     ["secret", "token", "password", "passwd", "credential", "access_key", "accesskey", "private", "kubeconfig"];

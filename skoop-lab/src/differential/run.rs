@@ -59,7 +59,7 @@ impl Default for Budget {
     fn default() -> Self {
         Self {
             seed: 0,
-            nodes: 420,
+            nodes: 450,
             flows: 48,
             time: None,
             threads: thread::available_parallelism().map_or(2, usize::from).min(4),
