@@ -380,19 +380,19 @@ fn what_a_bridge_routed_is_not_routed_again() {
         let port = Link::new(IfIndex(5), "port0", LinkKind::Physical);
         links.push(Link { mac: Some(OWN), controller: Some(IfIndex(4)), ..port });
         snapshot.links = Item::known(0, links);
-        let mut policies = snapshot.rules.elements().to_vec();
-        let mark = Some(MarkMask { value: Mark(1), mask: Mark(1) });
-        policies.push(RoutingRule {
-            mark,
-            priority: 100,
-            action: RuleAction::Blackhole,
-            ..RoutingRule::any(Family::V4)
-        });
-        snapshot.rules = Item::known(0, policies);
+        drop_mark_one(&mut snapshot, Mark(1));
         let frame = Frame { src_mac: PEER, dst_mac: OWN, packet: syn("10.96.0.1") };
         let outcome = taken(&Namespace::new(snapshot), Entry::Frame { device: IfIndex(5), frame });
         assert_eq!(matches!(outcome.ending, Ending::Sent { device: ETH1, .. }), leaves, "{chain}: {outcome:?}");
     }
+}
+
+/// Adds a routing rule that drops what has mark 1 under `mask`.
+fn drop_mark_one(snapshot: &mut NamespaceSnapshot, mask: Mark) {
+    let mut policies = snapshot.rules.elements().to_vec();
+    let mark = Some(MarkMask { value: Mark(1), mask });
+    policies.push(RoutingRule { mark, priority: 100, action: RuleAction::Blackhole, ..RoutingRule::any(Family::V4) });
+    snapshot.rules = Item::known(0, policies);
 }
 
 /// `ipt_mangle_out`, net/ipv4/netfilter/iptable_mangle.c: the packet is routed anew at once, and a mark set later changes nothing.
@@ -405,15 +405,7 @@ fn output_routes_anew_by_the_mark_of_that_moment() {
             "*mangle\n:OUTPUT ACCEPT [0:0]\n-A OUTPUT -j {mangle}\nCOMMIT\n*nat\n:OUTPUT ACCEPT [0:0]\n-A OUTPUT -j {filter}\nCOMMIT\n"
         );
         let mut snapshot = router(&rules).snapshot().clone();
-        let mut policies = snapshot.rules.elements().to_vec();
-        let mark = Some(MarkMask { value: Mark(1), mask: Mark(u32::MAX) });
-        policies.push(RoutingRule {
-            mark,
-            priority: 100,
-            action: RuleAction::Blackhole,
-            ..RoutingRule::any(Family::V4)
-        });
-        snapshot.rules = Item::known(0, policies);
+        drop_mark_one(&mut snapshot, Mark(u32::MAX));
         let packet = Packet { src: ip("10.1.0.1"), ..syn("10.2.0.2") };
         let entry = Entry::Local { packet, choose_source: false, sender: Sender::default() };
         let outcome = taken(&Namespace::new(snapshot), entry);

@@ -97,7 +97,8 @@ impl Network {
         self.nodes.insert(name.clone(), Err(why));
     }
 
-    /// Forgets what is known of a node, so that it can be told anew.
+    /// Forgets what is known of a node, so that it can be told anew. Every [`HostId`] from before is void: it is called between two
+    /// walks, and nothing keeps one from walk to walk.
     pub fn forget(&mut self, name: &NodeName) {
         self.nodes.remove(name);
         self.closed_namespaces.remove(name);
@@ -138,7 +139,7 @@ impl Network {
 
     /// One namespace.
     pub fn host(&self, id: HostId) -> &Host {
-        self.hosts.get(id.0).expect("a HostId is made by add_node and hosts are never removed")
+        self.hosts.get(id.0).expect("a HostId is of this network since its last `forget`, which no walk outlives")
     }
 
     /// All namespaces.
