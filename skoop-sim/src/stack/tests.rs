@@ -387,10 +387,10 @@ fn what_a_bridge_routed_is_not_routed_again() {
     }
 }
 
-/// Adds a routing rule that drops what has mark 1 under `mask`.
-fn drop_mark_one(snapshot: &mut NamespaceSnapshot, mask: Mark) {
+/// Adds a routing rule that drops what has mark 1 under the mask `bits`.
+fn drop_mark_one(snapshot: &mut NamespaceSnapshot, bits: Mark) {
     let mut policies = snapshot.rules.elements().to_vec();
-    let mark = Some(MarkMask { value: Mark(1), mask });
+    let mark = Some(MarkMask { value: Mark(1), mask: bits });
     policies.push(RoutingRule { mark, priority: 100, action: RuleAction::Blackhole, ..RoutingRule::any(Family::V4) });
     snapshot.rules = Item::known(0, policies);
 }
